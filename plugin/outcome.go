@@ -147,6 +147,11 @@ func (e *DeliveryError) Error() string {
 // Unwrap gives the cause.
 func (e *DeliveryError) Unwrap() error { return e.Err }
 
+// ErrCrashed in the chain of Deliver's error says that the transport itself
+// ended, by a panic or with its process, while it delivered. A message that
+// does that again and again is taken out of the way.
+var ErrCrashed = errors.New("the transport crashed")
+
 // SettingError reports a setting that a transport cannot take.
 type SettingError struct {
 	Field  string // as in Description.Fields

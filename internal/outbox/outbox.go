@@ -123,6 +123,9 @@ type Job struct {
 	Signed     bool
 	Chain      []string // connection ids of the whole chain
 	Crashes    int      // attempts in a row that ended with the process or plugin
+	// Duplicate: an earlier attempt of one of the recipients ended UNKNOWN, so
+	// the job stays on its connection.
+	Duplicate bool
 	// Content is set when the job was handed over by Accept with its content
 	// in memory; otherwise Store.Content gives it.
 	Content []byte
@@ -170,7 +173,13 @@ type Report struct {
 	Token    Token
 	Started  time.Time
 	Duration time.Duration
-	Results  []Result // one for each of the job's recipients
+	// Untried: there was no attempt, so none is counted or kept; the results
+	// say why, and what is next.
+	Untried bool
+	// Crashed: the transport ended with the attempt. It counts for
+	// Job.Crashes, which any other attempt sets back to 0.
+	Crashed bool
+	Results []Result // one for each of the job's recipients
 }
 
 // Result is one recipient's part of a report.
