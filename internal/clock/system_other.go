@@ -1,0 +1,8 @@
+//go:build !linux
+
+package clock
+
+// System is the machine's source.
+func System() Source { return Process() }
+
+func bootID() string { return "" }
