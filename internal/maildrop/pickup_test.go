@@ -1,0 +1,428 @@
+package maildrop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestMain serves as the unprivileged writer of TestUnprivilegedWriter.
+func TestMain(m *testing.M) {
+	dir := os.Getenv("MAILDROP_TEST_WRITE")
+	if dir == "" {
+		os.Exit(m.Run())
+	}
+	d := &Drop{Key: NewKey(), Created: time.Unix(1, 0), Recipients: []string{"a@example.com"}, Content: []byte("x")}
+	if _, err := os.ReadDir(dir); err == nil {
+		fmt.Println("the directory can be listed")
+		os.Exit(1)
+	}
+	if err := Write(dir, d, ""); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Print(d.Key)
+}
+
+// taker is the daemon of a test.
+type taker struct {
+	mu      sync.Mutex
+	keys    []string
+	uids    []uint32
+	refused []string
+	answer  func(*Drop) error
+	log     strings.Builder
+}
+
+func (k *taker) submit(_ context.Context, uid uint32, d *Drop) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.keys = append(k.keys, d.Key)
+	k.uids = append(k.uids, uid)
+	if k.answer != nil {
+		return k.answer(d)
+	}
+	return nil
+}
+
+func (k *taker) got() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.keys)
+}
+
+func start(t *testing.T, dir string, k *taker, change func(*Options)) *Pickup {
+	t.Helper()
+	o := Options{
+		Dir: dir, Submit: k.submit, Log: slog.New(slog.NewTextHandler(&k.log, nil)),
+		Refused: func(_ uint32, d *Drop, err error) { k.refused = append(k.refused, d.Key+": "+err.Error()) },
+	}
+	if change != nil {
+		change(&o)
+	}
+	p, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func drop(t testing.TB, dir string) *Drop {
+	t.Helper()
+	d := sample("Subject: x\n\ny")
+	if err := Write(dir, d, ""); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// scanAll scans until nothing is left for another turn.
+func scanAll(t *testing.T, p *Pickup) (turns int) {
+	t.Helper()
+	for more := true; more; turns++ {
+		var err error
+		if _, more, err = p.scan(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return turns
+}
+
+func TestPickup(t *testing.T) {
+	t.Parallel()
+	dir, k := shared(t), new(taker)
+	p := start(t, dir, k, nil)
+	d := drop(t, dir)
+	scanAll(t, p)
+	if got := k.got(); !slices.Equal(got, []string{d.Key}) || k.uids[0] != uint32(os.Getuid()) {
+		t.Errorf("submitted %v of %v", got, k.uids)
+	}
+	if names := list(t, dir); !slices.Equal(names, []string{badName}) {
+		t.Errorf("left: %v", names)
+	}
+}
+
+func TestHostileFiles(t *testing.T) {
+	t.Parallel()
+	dir, outside, k := shared(t), t.TempDir(), new(taker)
+	p := start(t, dir, k, func(o *Options) { o.MaxSize = 1000 })
+	in := func(name string) string { return filepath.Join(dir, name) }
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A good drop outside, which the links lead to.
+	victim := drop(t, outside)
+	target := filepath.Join(outside, victim.Key)
+	must(os.Symlink(target, in(NewKey())))
+	must(os.Symlink("/dev/zero", in(NewKey())))
+	must(os.Symlink("nowhere", in(NewKey())))
+	must(os.Link(target, in(victim.Key)))
+	must(unix.Mkfifo(in(NewKey()), 0o666))
+	l, err := net.Listen("unix", in(NewKey()))
+	must(err)
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	defer l.Close()
+	huge := in(NewKey())
+	must(os.WriteFile(huge, []byte(magic+"\n"), 0o600))
+	must(os.Truncate(huge, 1<<40))
+	must(os.WriteFile(in(NewKey()), nil, 0o600))
+	must(os.WriteFile(in(NewKey()), []byte("#!/bin/sh\n"), 0o700))
+	must(os.WriteFile(in("line\nbreak"), encode(t, sample("x"), ""), 0o600))
+	must(os.WriteFile(in(NewKey()), encode(t, sample("x"), ""), 0o600)) // another key inside
+	truncated := sample("some text")
+	must(os.WriteFile(in(truncated.Key), encode(t, truncated, "")[:200], 0o600))
+	must(os.Mkdir(in(NewKey()), 0o700))
+	bad := len(list(t, dir)) - 2 // but for the directories
+
+	good := drop(t, dir)
+	scanAll(t, p)
+	if got := k.got(); !slices.Equal(got, []string{good.Key}) {
+		t.Errorf("submitted %v, want only %s", got, good.Key)
+	}
+	if names := list(t, dir); len(names) != 2 {
+		t.Errorf("left: %v", names)
+	}
+	if names := list(t, in(badName)); len(names) != bad {
+		t.Errorf("%d of %d in bad: %v", len(names), bad, names)
+	}
+	if data, err := os.ReadFile(target); err != nil || len(data) == 0 {
+		t.Errorf("the target of the links was touched: %v", err)
+	}
+	if strings.Count(k.log.String(), "cannot be sent") != bad || !strings.Contains(k.log.String(), "directories alone") {
+		t.Errorf("log:\n%s", k.log.String())
+	}
+}
+
+func TestTemporaryRefusalWaits(t *testing.T) {
+	t.Parallel()
+	dir, k := shared(t), new(taker)
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		var at []time.Duration
+		k.answer = func(*Drop) error {
+			at = append(at, time.Since(begin))
+			if len(at) < 12 {
+				return errors.New("full")
+			}
+			return nil
+		}
+		p := start(t, dir, k, nil)
+		d := drop(t, dir)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- p.Run(ctx) }()
+		time.Sleep(time.Hour)
+		stop()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if len(at) != 12 {
+			t.Fatalf("tried %d times, at %v", len(at), at)
+		}
+		for i, want := range []time.Duration{0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 811, 1111} {
+			if at[i] < want*time.Second || at[i] > (want+time.Duration(i)+1)*time.Second {
+				t.Errorf("attempt %d after %v, want %ds", i+1, at[i], want)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(dir, d.Key)); !os.IsNotExist(err) {
+			t.Error("still there")
+		}
+		p.Close()
+	})
+}
+
+func TestRefusedDropDoesNotStopOthers(t *testing.T) {
+	t.Parallel()
+	dir, k := shared(t), new(taker)
+	synctest.Test(t, func(t *testing.T) {
+		poison := drop(t, dir)
+		for range 20 {
+			drop(t, dir)
+		}
+		accepted := 0
+		k.answer = func(d *Drop) error {
+			if d.Key == poison.Key {
+				return errors.New("always fails")
+			}
+			accepted++
+			return nil
+		}
+		p := start(t, dir, k, nil)
+		ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+		defer stop()
+		p.Run(ctx)
+		if accepted != 20 {
+			t.Errorf("%d of 20 accepted", accepted)
+		}
+		p.Close()
+	})
+}
+
+func TestPermanentRefusal(t *testing.T) {
+	t.Parallel()
+	dir, k := shared(t), new(taker)
+	k.answer = func(*Drop) error { return fmt.Errorf("submit: %w", Permanent(errors.New("the sender may not"))) }
+	p := start(t, dir, k, nil)
+	d := drop(t, dir)
+	scanAll(t, p)
+	scanAll(t, p)
+	if len(k.got()) != 1 || !slices.Equal(k.refused, []string{d.Key + ": submit: the sender may not"}) {
+		t.Errorf("submitted %v, told of %v", k.got(), k.refused)
+	}
+	if _, err := os.Stat(filepath.Join(dir, badName, d.Key)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCancelledSubmitIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	dir, k := shared(t), new(taker)
+	ctx, cancel := context.WithCancel(t.Context())
+	k.answer = func(*Drop) error { cancel(); return ctx.Err() }
+	p := start(t, dir, k, nil)
+	d := drop(t, dir)
+	if err := p.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, d.Key)); err != nil {
+		t.Error(err)
+	}
+	// The next run has it at once.
+	k.answer = nil
+	scanAll(t, start(t, dir, k, nil))
+	if len(k.got()) != 2 {
+		t.Errorf("submitted %v", k.got())
+	}
+}
+
+func TestThousandsOfFiles(t *testing.T) {
+	t.Parallel()
+	const n = 2000
+	dir, k := shared(t), new(taker)
+	p := start(t, dir, k, nil)
+	var want []string
+	for range n {
+		d := sample("x") // written without fsync
+		want = append(want, d.Key)
+		if err := os.WriteFile(filepath.Join(dir, d.Key), encode(t, d, ""), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "junk"+NewKey()), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if turns := scanAll(t, p); turns < 2*n/100 {
+		t.Errorf("%d turns: a user gets more than his share", turns)
+	}
+	got := k.got()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%d of %d submitted, each once", len(got), n)
+	}
+	if lines := strings.Count(k.log.String(), "\n"); lines > 41*(maxTold+1) {
+		t.Errorf("%d lines of log", lines)
+	}
+	p.o.MaxBad = 10
+	p.prune(time.Now())
+	if names := list(t, filepath.Join(dir, badName)); len(names) != 10 {
+		t.Errorf("%d in bad after pruning", len(names))
+	}
+	p.prune(time.Now().Add(badLife))
+	if names := list(t, filepath.Join(dir, badName)); len(names) != 0 {
+		t.Errorf("%d in bad after two weeks", len(names))
+	}
+}
+
+func TestUsersTakeTurns(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Log("only root can give files away")
+		return
+	}
+	dir, k := shared(t), new(taker)
+	p := start(t, dir, k, func(o *Options) { o.TurnFiles = 5 })
+	for uid := range 3 {
+		for range []int{50, 50, 1}[uid] {
+			d := sample("x")
+			path := filepath.Join(dir, d.Key)
+			if err := os.WriteFile(path, encode(t, d, ""), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chown(path, 5000+uid, 5000); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, more, err := p.scan(t.Context()); err != nil || !more {
+		t.Fatal(more, err)
+	}
+	count := make(map[uint32]int)
+	for _, uid := range k.uids {
+		count[uid]++
+	}
+	if count[5000] != 5 || count[5001] != 5 || count[5002] != 1 {
+		t.Errorf("first turn: %v", count)
+	}
+}
+
+func TestUnprivilegedWriter(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Log("only root can be another user")
+		return
+	}
+	base, err := os.MkdirTemp("/tmp", "drop") // in reach of other users
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(base) })
+	dir, exe := filepath.Join(base, "d"), filepath.Join(base, "writer")
+	data, err := os.ReadFile("/proc/self/exe")
+	if err == nil {
+		err = os.WriteFile(exe, data, 0o755)
+	}
+	if err := errors.Join(err, os.Chmod(base, 0o755), Prepare(dir), os.Chown(dir, 0, 4321), os.Chmod(dir, dirMode)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), exe)
+	cmd.Env = []string{"MAILDROP_TEST_WRITE=" + dir}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(filepath.Join(dir, string(out)), &st); err != nil || st.Uid != 65534 || st.Gid != 4321 || st.Mode&0o7777 != 0o640 {
+		t.Errorf("%v: owner %d, group %d, mode %o", err, st.Uid, st.Gid, st.Mode)
+	}
+	k := new(taker)
+	scanAll(t, start(t, dir, k, nil))
+	if !slices.Equal(k.uids, []uint32{65534}) {
+		t.Errorf("identities %v", k.uids)
+	}
+}
+
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	dir := shared(t)
+	p := start(t, dir, new(taker), nil)
+	for name, age := range map[string]time.Duration{".old": 2 * tempLife, ".new": 0} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	scanAll(t, p)
+	if names := list(t, dir); !slices.Equal(names, []string{".new", badName}) {
+		t.Errorf("left: %v", names)
+	}
+}
+
+func TestKick(t *testing.T) {
+	t.Parallel()
+	dir, k := shared(t), new(taker)
+	taken := make(chan string, 1)
+	k.answer = func(d *Drop) error { taken <- d.Key; return nil }
+	p := start(t, dir, k, func(o *Options) { o.Interval = time.Hour })
+	done := make(chan error)
+	ctx, stop := context.WithCancel(t.Context())
+	go func() { done <- p.Run(ctx) }()
+	for range 3 { // the first may be found without a kick
+		d := drop(t, dir)
+		p.Kick()
+		p.Kick()
+		select {
+		case key := <-taken:
+			if key != d.Key {
+				t.Error(key)
+			}
+		case <-time.After(60 * time.Second):
+			t.Fatal("not picked up")
+		}
+	}
+	stop()
+	<-done
+}
