@@ -133,7 +133,7 @@ func TestMistakes(t *testing.T) {
 		{"unknown group", good + "socket_group: no-such-group\n", nil, nil, []string{"socket_group", "no-such-group"}},
 		{"bad host name", good + "hostname: bad_name\n", nil, nil, []string{"hostname", "bad_name", "such as mail.example.com"}},
 		{"address as host name", good + "hostname: 127.0.0.1\n", nil, nil, []string{"hostname", "no host name"}},
-		{"line break", "data_dir: \"/d\\r\\nx\"\n", nil, nil, []string{"data_dir", "expected a text in one line"}},
+		{"line break", "data_dir: \"/d\\r\\nx\"\n", nil, nil, []string{"data_dir", "expected a path in one line"}},
 		{"long run_dir", "", nil, []string{"--data-dir=/d", "--run-dir=/" + strings.Repeat("r", 100)}, []string{"--run-dir: run_dir: too long"}},
 		{"maildrop is data", "", nil, []string{"--data-dir=/d", "--maildrop-dir=/d"}, []string{"maildrop_dir"}},
 		{"several at once", "a: b\ndrain: x\n", []string{"POSTILION_LOG_LEVEL=y"}, nil, []string{"yaml:1: a:", "yaml:2: drain", "POSTILION_LOG_LEVEL"}},
