@@ -1,0 +1,72 @@
+package mail
+
+import "bytes"
+
+// maxLine is the longest line that may be sent, without CRLF (RFC 5322
+// section 2.1.1, RFC 5321 section 4.5.3.1.6).
+const maxLine = 998
+
+// canonicalLines ends every line in CRLF, the last one too, and drops NUL and
+// every CR that is not part of a line end: known servers take some of them for
+// line ends, so that one message becomes two (SMTP smuggling, CVE-2023-51764
+// and its kin). Only if there is no LF at all, CR is the line end. It gives b
+// itself if nothing is to be done.
+func canonicalLines(b []byte) []byte {
+	if hasCanonicalLines(b) {
+		return b
+	}
+	crEnds := bytes.IndexByte(b, '\n') < 0
+	out := make([]byte, 0, len(b)+bytes.Count(b, []byte{'\n'})+2)
+	for _, c := range b {
+		switch {
+		case c == '\n' || c == '\r' && crEnds:
+			out = append(out, '\r', '\n')
+		case c != '\r' && c != 0:
+			out = append(out, c)
+		}
+	}
+	if n := len(out); n > 0 && out[n-1] != '\n' {
+		out = append(out, '\r', '\n')
+	}
+	return out
+}
+
+func hasCanonicalLines(b []byte) bool {
+	if len(b) > 0 && b[len(b)-1] != '\n' || bytes.IndexByte(b, 0) >= 0 {
+		return false
+	}
+	lines := 0
+	for rest := b; len(rest) > 0; lines++ {
+		i := bytes.IndexByte(rest, '\n')
+		if i < 1 || rest[i-1] != '\r' {
+			return false
+		}
+		rest = rest[i+1:]
+	}
+	return bytes.Count(b, []byte{'\r'}) == lines
+}
+
+// hasLongLine reports whether a line of canonical b is longer than may be
+// sent.
+func hasLongLine(b []byte) bool {
+	for len(b) > maxLine {
+		// Wherever a line begins, it ends within the limit if there is an LF
+		// in the octets up to there; the last of them is the shortest way on.
+		i := bytes.LastIndexByte(b[:min(maxLine+2, len(b))], '\n')
+		if i < 0 {
+			return true
+		}
+		b = b[i+1:]
+	}
+	return false
+}
+
+// withoutMboxLine drops the "From " line that mail folders put in front.
+// (A field "From :" with the white space of RFC 822 is not one.)
+func withoutMboxLine(b []byte) []byte {
+	for bytes.HasPrefix(b, []byte("From ")) && !bytes.HasPrefix(bytes.TrimLeft(b[5:], " \t"), []byte(":")) {
+		i := bytes.IndexByte(b, '\n')
+		b = b[i+1:]
+	}
+	return b
+}
