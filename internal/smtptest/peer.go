@@ -157,16 +157,14 @@ func (p *Peer) bdat(line string) bool {
 func (p *Peer) final() bool {
 	content, counts := string(p.content), p.accepted > 0
 	p.mail, p.accepted, p.content = false, 0, nil
-	ok := p.event("CONTENT", func(p *Peer) bool {
+	if counts {
+		p.offered = &content
+		defer func() { p.offered = nil }()
+	}
+	return p.event("CONTENT", func(p *Peer) bool {
 		if !counts {
 			return Reply("554 5.5.1 No valid recipients")(p)
 		}
 		return Reply("250 2.0.0 Queued")(p)
 	})
-	if counts && p.code/100 == 2 {
-		p.mu.Lock()
-		p.contents = append(p.contents, content)
-		p.mu.Unlock()
-	}
-	return ok
 }

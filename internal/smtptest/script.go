@@ -103,6 +103,9 @@ func Drip(text string, interval time.Duration) Action {
 	return func(p *Peer) bool {
 		go func() { _, _ = io.Copy(io.Discard, p.raw) }()
 		for i := range len(text) {
+			if i == len(text)-1 {
+				p.note(text)
+			}
 			timer := time.NewTimer(interval)
 			select {
 			case <-timer.C:
@@ -316,6 +319,7 @@ type Peer struct {
 	mail     bool
 	accepted int // recipients
 	content  []byte
+	offered  *string // content that waits for its reply
 
 	mu       sync.Mutex
 	received bytes.Buffer
@@ -344,14 +348,24 @@ func (r recorder) Read(b []byte) (int, error) {
 }
 
 func (p *Peer) write(text string) bool {
-	if len(text) >= 3 {
-		last := text[strings.LastIndex(strings.TrimRight(text, "\r\n"), "\n")+1:]
-		if len(last) >= 3 {
-			p.code, _ = strconv.Atoi(last[:3])
-		}
-	}
+	p.note(text)
 	_, err := io.WriteString(p.conn, text)
 	return err == nil
+}
+
+// note remembers the code of a reply, and before the client can know of it,
+// that a message was taken.
+func (p *Peer) note(text string) {
+	last := text[strings.LastIndex(strings.TrimRight(text, "\r\n"), "\n")+1:]
+	if len(last) < 3 {
+		return
+	}
+	p.code, _ = strconv.Atoi(last[:3])
+	if p.offered != nil && p.code/100 == 2 {
+		p.mu.Lock()
+		p.contents = append(p.contents, *p.offered)
+		p.mu.Unlock()
+	}
 }
 
 // event does what the rules say for an event, else what is polite.
