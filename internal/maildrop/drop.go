@@ -160,3 +160,18 @@ func (d *Drop) check() error {
 	}
 	return nil
 }
+
+// WithAuthor gives the content with a From field of the Author, for a message
+// that was refused because nobody else names one. The same goes before it in
+// the command and in the daemon, so that they make the same message.
+func (d *Drop) WithAuthor() []byte {
+	content := d.Content
+	for bytes.HasPrefix(content, []byte("From ")) { // an mbox line would end the header here
+		n := bytes.IndexByte(content, '\n')
+		if n < 0 {
+			n = len(content) - 1
+		}
+		content = content[n+1:]
+	}
+	return append([]byte("From: "+d.Author+"\r\n"), content...)
+}

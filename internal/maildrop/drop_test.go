@@ -264,3 +264,18 @@ func list(t testing.TB, dir string) (names []string) {
 	}
 	return names
 }
+
+func TestWithAuthor(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]string{
+		"Subject: x\n\ny":                      "From: J <j@example.com>\r\nSubject: x\n\ny",
+		"From root@vm Mon Jan 1\nSubject: x\n": "From: J <j@example.com>\r\nSubject: x\n",
+		"From only":                            "From: J <j@example.com>\r\n",
+		"":                                     "From: J <j@example.com>\r\n",
+	} {
+		d := &Drop{Author: "J <j@example.com>", Content: []byte(content)}
+		if got := string(d.WithAuthor()); got != want {
+			t.Errorf("%q: got %q", content, got)
+		}
+	}
+}
