@@ -1,0 +1,62 @@
+# Everything a contributor needs. `make` alone explains the targets.
+#
+# The tools are pinned in tools/*.mod, apart from the product's modules; the
+# first use builds them, later ones take them from Go's cache.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help build generate checkgenerate baseline lint setup test bench demo run faults clean
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+buf := go tool -modfile=tools/buf.mod buf
+staticcheck := go tool -modfile=tools/lint.mod staticcheck
+
+help: ## explain the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+build: ## the programs as static binaries in bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+generate: ## Go code from proto/ into proto/gen
+	$(buf) generate
+
+checkgenerate: ## fail if proto/gen is not what proto/ gives
+	@made=$$(mktemp -d); trap 'rm -rf "$$made"' EXIT; \
+	$(buf) generate -o "$$made"; \
+	diff -r proto/gen "$$made/proto/gen" || { echo "proto/gen is stale: make generate"; exit 1; }
+
+baseline: ## make today's API the one that changes are compared with
+	$(buf) build --exclude-source-info -o proto/baseline.binpb
+	@echo "Say in CHANGELOG.md what breaks for whom, with the words:"
+	@echo "API baseline $$(sha256sum proto/baseline.binpb | cut -c1-16)"
+
+lint: checkgenerate ## format, vet, staticcheck, the API's style and compatibility, import rules
+	@bad=$$(gofmt -l .); [[ -z $$bad ]] || { echo "not formatted: gofmt -w" $$bad; exit 1; }
+	go vet ./...
+	$(staticcheck) ./...
+	$(buf) lint
+	$(buf) breaking --against proto/baseline.binpb
+	go test ./internal/lint
+
+setup: ## install the Debian packages that the tests use (as root)
+	scripts/setup
+
+test: setup lint ## lint, then all tests with the race detector
+	go test -race -timeout 20m -p 2 ./...
+
+bench: setup ## compare with other mailers on this machine, and print the tables
+	go run ./bench $(BENCH)
+
+demo: build ## a daemon, a mail server, three messages: see it work
+	go run ./examples/demo
+
+run: build ## a daemon that keeps mail instead of sending it, in .run/
+	bin/postilion serve --data-dir .run
+
+faults: setup ## kill the daemon at random moments N times (default 100) under load, and account for every message
+	go run ./test/faults -n $(or $(N),100)
+
+clean: ## remove what was built
+	rm -rf bin .run
