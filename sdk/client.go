@@ -147,22 +147,24 @@ func deadline(timeout time.Duration) grpc.UnaryClientInterceptor {
 type Option func(*settings)
 
 type settings struct {
-	tokenText string
-	tokenFile string
-	tls       *tls.Config
-	timeout   time.Duration
-	dial      []grpc.DialOption
+	tokenGiven bool // the environment is not asked
+	tokenText  string
+	tokenFile  string
+	tls        *tls.Config
+	timeout    time.Duration
+	dial       []grpc.DialOption
 }
 
 // WithToken gives the client's token, as `postilion clients create` showed it.
+// An empty one sends none, whatever the environment says.
 func WithToken(token string) Option {
-	return func(s *settings) { s.tokenText, s.tokenFile = token, "" }
+	return func(s *settings) { s.tokenGiven, s.tokenText, s.tokenFile = true, token, "" }
 }
 
 // WithTokenFile names a file with the client's token. It is read for every
 // call, so that the token can be changed without a restart.
 func WithTokenFile(path string) Option {
-	return func(s *settings) { s.tokenText, s.tokenFile = "", path }
+	return func(s *settings) { s.tokenGiven, s.tokenText, s.tokenFile = true, "", path }
 }
 
 // WithTLS connects by TLS, as a daemon demands it that listens beyond
@@ -191,7 +193,7 @@ func WithDialOptions(options ...grpc.DialOption) Option {
 // token says where the token comes from; nil if there is none.
 func (s settings) token(getenv func(string) string) (tokenSource, error) {
 	text, file := s.tokenText, s.tokenFile
-	if text == "" && file == "" {
+	if !s.tokenGiven {
 		text, file = getenv("POSTILION_TOKEN"), getenv("POSTILION_TOKEN_FILE")
 	}
 	switch {

@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
+	"github.com/postilion-mail/postilion/sdk"
+)
+
+// finding is the result of one check.
+type finding struct {
+	Check  string `json:"check"`
+	Status string `json:"status"`
+	Text   string `json:"text"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// The results of a check.
+const (
+	statusOK      = "ok"
+	statusWarning = "warning"
+	statusFailed  = "failed"
+	statusSkipped = "skipped"
+)
+
+func ok(check, format string, arguments ...any) finding {
+	return finding{Check: check, Status: statusOK, Text: fmt.Sprintf(format, arguments...)}
+}
+
+func skipped(check, format string, arguments ...any) finding {
+	return finding{Check: check, Status: statusSkipped, Text: fmt.Sprintf(format, arguments...)}
+}
+
+func warning(check, remedy, format string, arguments ...any) finding {
+	return finding{check, statusWarning, fmt.Sprintf(format, arguments...), remedy}
+}
+
+func failed(check, remedy, format string, arguments ...any) finding {
+	return finding{check, statusFailed, fmt.Sprintf(format, arguments...), remedy}
+}
+
+func (a *app) doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for what keeps mail from going out",
+		Long: `Doctor looks at the daemon, its sockets, files and connections, at waiting mail,
+at the clock, the disk and at PHP, and says what to do about what is wrong. It
+exits with 1 if something is.`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			findings := a.examine(command.Context())
+			bad := false
+			for _, finding := range findings {
+				bad = bad || finding.Status == statusFailed
+				if err := a.printFinding(finding); err != nil {
+					return err
+				}
+			}
+			if bad {
+				return exit{code: exitFailed}
+			}
+			return nil
+		},
+	}
+}
+
+// examine makes all checks. Those that need the daemon are left out if it
+// does not answer; the first finding says so.
+func (a *app) examine(ctx context.Context) []finding {
+	var findings []finding
+	client, err := a.dial()
+	if err == nil {
+		defer func() { _ = client.Close() }()
+		findings = a.examineDaemon(ctx, client)
+	} else {
+		_, text, remedy := a.explain(err)
+		findings = append(findings, failed("daemon", remedy, "%s", text))
+	}
+	data := a.dataDirectory()
+	findings = append(findings, a.checkSockets()...)
+	findings = append(findings, checkFiles(data)...)
+	findings = append(findings, checkMaildrop(a.maildrop(), a.Now()))
+	findings = append(findings, checkDisk(data), checkClock(a.Now()))
+	return append(findings, a.checkPHP(ctx))
+}
+
+func (a *app) examineDaemon(ctx context.Context, client *sdk.Client) []finding {
+	ctx, cancel := context.WithTimeout(ctx, min(a.timeout, 15*time.Second))
+	defer cancel()
+	info, err := client.Admin.GetServerInfo(ctx, &postilionv1.GetServerInfoRequest{})
+	if err != nil {
+		_, text, remedy := a.explain(err)
+		return []finding{failed("daemon", remedy, "%s", text)}
+	}
+	findings := []finding{ok("daemon", "%s runs since %s; you are client %s", info.GetVersion(), a.when(info.GetStartTime()), info.GetClient())}
+	if info.GetVersion() != "" && a.Version != "" && info.GetVersion() != a.Version {
+		findings = append(findings, warning("version", "restart the daemon", "this program is %s, the daemon %s", a.Version, info.GetVersion()))
+	}
+	findings = append(findings, a.checkConnections(ctx, client)...)
+	return append(findings, a.checkWaiting(ctx, client, info)...)
+}
+
+func (a *app) checkConnections(ctx context.Context, client *sdk.Client) []finding {
+	answer, err := client.Connections.ListConnections(ctx, &postilionv1.ListConnectionsRequest{})
+	if err != nil {
+		_, text, _ := a.explain(err)
+		return []finding{skipped("connections", "%s", text)}
+	}
+	var findings []finding
+	delivers := false
+	for _, connection := range answer.GetConnections() {
+		delivers = delivers || connection.GetCustom().GetTransport() != "capture"
+		status := connection.GetStatus()
+		state := a.connectionState(status)
+		notes := connectionNotes(status)
+		if state == "ready" && len(notes) == 0 {
+			continue
+		}
+		remedy := "see what the server says: postilion test " + connection.GetName()
+		if remedies := status.GetDiagnosis().GetRemedies(); len(remedies) > 0 {
+			remedy = remedies[0]
+		}
+		findings = append(findings, failed("connection "+connection.GetName(), remedy, "%s; %d messages wait: %s", state, status.GetWaiting(), strings.Join(notes, "; ")))
+	}
+	switch {
+	case !delivers:
+		findings = append(findings, warning("connections", "create one: postilion configure main --host smtp.example.com --username you",
+			"no connection delivers yet: mail is kept here for looking at"))
+	case len(findings) == 0:
+		findings = append(findings, ok("connections", "%d, none paused", len(answer.GetConnections())))
+	}
+	return findings
+}
+
+// checkWaiting looks at mail that is not simply on its way.
+func (a *app) checkWaiting(ctx context.Context, client *sdk.Client, info *postilionv1.GetServerInfoResponse) []finding {
+	var findings []finding
+	for _, state := range []postilionv1.MessageState{postilionv1.MessageState_MESSAGE_STATE_HELD, postilionv1.MessageState_MESSAGE_STATE_DEFERRED} {
+		answer, err := client.Messages.ListMessages(ctx, &postilionv1.ListMessagesRequest{States: []postilionv1.MessageState{state}, PageSize: pageSize})
+		if err != nil {
+			_, text, _ := a.explain(err)
+			return []finding{skipped("waiting mail", "%s", text)}
+		}
+		count := len(answer.GetMessages())
+		if count == 0 {
+			continue
+		}
+		number := fmt.Sprint(count)
+		if answer.GetNextPageToken() != "" {
+			number = "more than " + number
+		}
+		name := word(state, "MESSAGE_STATE_")
+		remedy := "see why: postilion messages list --state " + name
+		if state == postilionv1.MessageState_MESSAGE_STATE_HELD {
+			remedy += "; then postilion messages release ID, or cancel ID"
+		}
+		findings = append(findings, warning("waiting mail", remedy, "%s messages are %s", number, name))
+	}
+	if len(findings) == 0 {
+		queued := info.GetRecipients()["QUEUED"] + info.GetRecipients()["MESSAGE_STATE_QUEUED"]
+		findings = append(findings, ok("waiting mail", "none deferred or held, %d recipients queued", queued))
+	}
+	return findings
+}
+
+func (a *app) printFinding(f finding) error {
+	if a.json {
+		return a.encode(f)
+	}
+	mark, color := "✓", green
+	switch f.Status {
+	case statusWarning:
+		mark, color = "!", yellow
+	case statusFailed:
+		mark, color = "✗", red
+	case statusSkipped:
+		mark, color = "–", dim
+	}
+	a.printf("%s %s: %s\n", a.style.paint(color, mark), clean(f.Check), clean(f.Text))
+	if f.Remedy != "" {
+		a.printf("    %s\n", clean(f.Remedy))
+	}
+	return nil
+}

@@ -1,0 +1,46 @@
+// Command postilion is the daemon, its command line and, called by that name,
+// a drop-in for sendmail.
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/postilion-mail/postilion/cmd/postilion/internal/cli"
+	"github.com/postilion-mail/postilion/internal/config"
+	"github.com/postilion-mail/postilion/internal/sendmail"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	if args, ok := sendmailArgs(os.Args); ok {
+		os.Exit(sendmail.Main(args, os.Stdin, os.Stdout, os.Stderr, os.Getenv))
+	}
+	os.Exit(cli.Main(os.Args[1:], version, serve))
+}
+
+// sendmailArgs tells whether the program is meant as sendmail: by its name, or
+// by its first argument. It is asked before anything else is set up, because
+// PHP starts it for every mail.
+func sendmailArgs(args []string) ([]string, bool) {
+	if len(args) == 0 {
+		return nil, false
+	}
+	switch filepath.Base(args[0]) {
+	case "sendmail", "mailq", "newaliases":
+		return args, true
+	}
+	if len(args) > 1 && args[1] == "sendmail" {
+		return args[1:], true
+	}
+	return nil, false
+}
+
+func serve(context.Context, *config.Config, *slog.Logger) error {
+	return errors.New("not built in")
+}
