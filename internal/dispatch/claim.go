@@ -16,6 +16,9 @@ const (
 	// one between two pages of what exceeds a rate.
 	claimRetry = time.Second
 	limitPage  = 100 * time.Millisecond
+	// dueGrain gathers what comes due within it, so that 10,000 retries spread
+	// over some seconds are not 10,000 claims.
+	dueGrain = 100 * time.Millisecond
 	// lookAgain bounds timers, in case the wall clock jumps.
 	lookAgain = 10 * time.Minute
 )
@@ -32,7 +35,12 @@ func (l *lane) wake(due time.Time) {
 func (l *lane) expect(due time.Time) {
 	if !due.After(l.d.Now()) {
 		l.backlog = true
-	} else if l.next.IsZero() || due.Before(l.next) {
+		return
+	}
+	if whole := due.Truncate(dueGrain); whole.Before(due) {
+		due = whole.Add(dueGrain)
+	}
+	if l.next.IsZero() || due.Before(l.next) {
 		l.next = due
 	}
 }

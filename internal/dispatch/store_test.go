@@ -34,7 +34,6 @@ type fakeStore struct {
 
 type fakeLane struct {
 	jobs map[int64]*fakeJob
-	turn string // client that was served last
 }
 
 type fakeJob struct {
@@ -42,6 +41,7 @@ type fakeJob struct {
 	claimed bool
 	lease   time.Time
 	blame   plugin.Blame
+	round   int
 }
 
 const fakeLease = 2 * time.Minute
@@ -137,7 +137,7 @@ func (s *fakeStore) Claim(_ context.Context, c outbox.Claim) (outbox.Claimed, er
 			due = append(due, f)
 		}
 	}
-	due = l.inTurn(due)
+	due = inTurn(due)
 	var answer outbox.Claimed
 	if len(c.Rates) > 0 { // one rate for the lane is enough for the tests
 		answer.Limited = time.Now().Truncate(c.Rates[0].Per).Add(c.Rates[0].Per)
@@ -153,24 +153,23 @@ func (s *fakeStore) Claim(_ context.Context, c outbox.Claim) (outbox.Claimed, er
 }
 
 // inTurn orders jobs by priority, then client by client, then by id.
-func (l *fakeLane) inTurn(due []*fakeJob) []*fakeJob {
+func inTurn(due []*fakeJob) []*fakeJob {
 	type key struct {
 		priority outbox.Priority
 		client   string
 	}
 	slices.SortFunc(due, func(a, b *fakeJob) int { return int(a.Token.Job - b.Token.Job) })
 	place := make(map[key]int)
-	round := make(map[*fakeJob]int)
 	for _, f := range due {
 		k := key{f.Priority, f.Client}
-		round[f] = place[k]
+		f.round = place[k]
 		place[k]++
 	}
 	slices.SortStableFunc(due, func(a, b *fakeJob) int {
 		if a.Priority != b.Priority {
 			return int(a.Priority - b.Priority)
 		}
-		return round[a] - round[b]
+		return a.round - b.round
 	})
 	return due
 }
@@ -221,6 +220,7 @@ func (s *fakeStore) Record(_ context.Context, r outbox.Report) error {
 	var again []outbox.Job
 	for n, result := range r.Results {
 		if result.Next != outbox.Deferred {
+			result.Duplicate = result.Duplicate || f.Duplicate
 			s.ends[f.Message] = append(s.ends[f.Message], result)
 			continue
 		}
