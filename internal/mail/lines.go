@@ -15,18 +15,26 @@ func canonicalLines(b []byte) []byte {
 	if hasCanonicalLines(b) {
 		return b
 	}
-	crEnds := bytes.IndexByte(b, '\n') < 0
-	out := make([]byte, 0, len(b)+bytes.Count(b, []byte{'\n'})+2)
-	for _, c := range b {
-		switch {
-		case c == '\n' || c == '\r' && crEnds:
-			out = append(out, '\r', '\n')
-		case c != '\r' && c != 0:
-			out = append(out, c)
-		}
+	end := byte('\n')
+	if bytes.IndexByte(b, end) < 0 {
+		end = '\r'
 	}
-	if n := len(out); n > 0 && out[n-1] != '\n' {
+	out := make([]byte, 0, len(b)+bytes.Count(b, []byte{end})+2)
+	for len(b) > 0 {
+		line, rest, _ := bytes.Cut(b, []byte{end})
+		for len(line) > 0 {
+			i := bytes.IndexByte(line, '\r')
+			if i < 0 {
+				i = len(line)
+			}
+			if j := bytes.IndexByte(line[:i], 0); j >= 0 {
+				i = j
+			}
+			out = append(out, line[:i]...)
+			line = line[min(i+1, len(line)):]
+		}
 		out = append(out, '\r', '\n')
+		b = rest
 	}
 	return out
 }

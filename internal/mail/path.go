@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"net/netip"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -242,7 +241,7 @@ func asciiDomain(s string) (ascii, reason string) {
 	if !isHostName(ascii) {
 		return "", "has a domain that is no host name; it takes letters, digits, hyphens and single dots"
 	}
-	if _, err := netip.ParseAddr(ascii); err == nil {
+	if last := ascii[strings.LastIndexByte(ascii, '.')+1:]; strings.Trim(last, "0123456789") == "" {
 		return "", "has an IP address as its domain, which providers refuse; give a domain name"
 	}
 	return ascii, ""

@@ -26,8 +26,12 @@ func SevenBit(content []byte) ([]byte, error) {
 			return nil, errSigned()
 		}
 	}
+	size := len(content) + len(content)/16 + 1024
+	for _, c := range content {
+		size += int(c>>7) * 2
+	}
 	r := rewriter{sevenBit: true}
-	return r.entity(make([]byte, 0, len(content)+len(content)/8), content, "")
+	return r.entity(make([]byte, 0, size), content, "")
 }
 
 // shortened encodes the leaf parts of canonical content that have lines which

@@ -3,6 +3,7 @@
 package compose
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -41,6 +42,9 @@ func Compose(m *mail.Message, o Options) (*mail.Content, error) {
 	msg := message(m, o, out)
 	if _, err := msg.WriteTo(out); err != nil {
 		return nil, fmt.Errorf("compose: %w", err)
+	}
+	if !bytes.HasSuffix(out.b, []byte("\n")) {
+		out.b = append(out.b, "\r\n"...)
 	}
 	return mail.NewContent(m, out.b), nil
 }
