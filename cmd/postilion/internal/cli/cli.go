@@ -81,9 +81,11 @@ func command(a *app) *cobra.Command {
 		Long: `Postilion takes outgoing mail from applications, keeps it safe on disk and
 delivers it through your mail provider.
 
-Start with:  postilion configure main --host smtp.example.com --username you
-             postilion test main --send-to you@example.com
-             postilion send --to you@example.com --subject Hello --text Hello`,
+Start with:
+
+  postilion configure main --host smtp.example.com --username you
+  postilion test main --send-to you@example.com
+  postilion send --to you@example.com --subject Hello --text Hello`,
 		SilenceErrors:    true,
 		SilenceUsage:     true,
 		PersistentPreRun: func(*cobra.Command, []string) { a.started = true },

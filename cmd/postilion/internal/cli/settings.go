@@ -39,19 +39,19 @@ func settings() []setting {
 		{"client-certificate-file", "smtp.client_certificate", "file", "certificate that we show, as PEM", file(func(c *connection) *[]byte { return &smtp(c).ClientCertificate })},
 		{"client-key-file", "smtp.client_key", "file", "its private key, as PEM", file(func(c *connection) *[]byte { return &smtp(c).ClientKey })},
 		{"minimum-tls", "smtp.minimum_tls", "version", "1.0, 1.1, 1.2 or 1.3 (1.2)", setMinimumTLS},
-		{"skip-verify", "smtp.skip_verify", "bool", "do not verify the server's certificate (dangerous)", flag(func(c *connection) *bool { return &smtp(c).SkipVerify })},
+		{"skip-verify", "smtp.skip_verify", "bool", "do not verify the server's certificate (dangerous)", boolean(func(c *connection) *bool { return &smtp(c).SkipVerify })},
 		{"pool-size", "smtp.pool_size", "number", "sessions at a time (5)", number(func(c *connection) *uint32 { return &smtp(c).PoolSize })},
-		{"allow-plain-auth", "smtp.allow_plain_auth", "bool", "send the password even without TLS", flag(func(c *connection) *bool { return &smtp(c).AllowPlainAuth })},
+		{"allow-plain-auth", "smtp.allow_plain_auth", "bool", "send the password even without TLS", boolean(func(c *connection) *bool { return &smtp(c).AllowPlainAuth })},
 		{"transport", "custom.transport", "name", "another transport than smtp, such as capture", text(func(c *connection) *string { return &custom(c).Transport })},
 		{"setting", "custom.settings", "name=value", "a setting of --transport", setCustom},
 		{"secret-file", "custom.secrets", "name=file", "a secret setting of --transport, from a file", setCustomSecret},
 		{"from", "sender.from_address", "address", "sender of messages without From", text(func(c *connection) *string { return &sender(c).FromAddress })},
 		{"from-name", "sender.from_name", "name", "its display name", text(func(c *connection) *string { return &sender(c).FromName })},
-		{"force-from", "sender.force_from_address", "bool", "put --from in the place of any other", flag(func(c *connection) *bool { return &sender(c).ForceFromAddress })},
-		{"force-from-name", "sender.force_from_name", "bool", "put --from-name in the place of any other", flag(func(c *connection) *bool { return &sender(c).ForceFromName })},
+		{"force-from", "sender.force_from_address", "bool", "put --from in the place of any other", boolean(func(c *connection) *bool { return &sender(c).ForceFromAddress })},
+		{"force-from-name", "sender.force_from_name", "bool", "put --from-name in the place of any other", boolean(func(c *connection) *bool { return &sender(c).ForceFromName })},
 		{"force-except", "sender.force_exceptions", "address", "address or @domain that is left alone", list(func(c *connection) *[]string { return &sender(c).ForceExceptions })},
 		{"reply-to", "sender.reply_to", "address", "Reply-To of messages without", list(func(c *connection) *[]string { return &sender(c).ReplyTo })},
-		{"force-reply-to", "sender.force_reply_to", "bool", "put --reply-to in the place of any other", flag(func(c *connection) *bool { return &sender(c).ForceReplyTo })},
+		{"force-reply-to", "sender.force_reply_to", "bool", "put --reply-to in the place of any other", boolean(func(c *connection) *bool { return &sender(c).ForceReplyTo })},
 		{"envelope-from", "sender.envelope_from", "address", "where bounces go", text(func(c *connection) *string { return &sender(c).EnvelopeFrom })},
 		{"header", "sender.headers", "name: value", "header field to add", setHeaders},
 		{"always-bcc", "sender.always_bcc", "address", "gets a blind copy of each message", list(func(c *connection) *[]string { return &sender(c).AlwaysBcc })},
@@ -64,7 +64,7 @@ func settings() []setting {
 		{"concurrency", "limits.concurrency", "number", "deliveries at a time", number(func(c *connection) *uint32 { return &limits(c).Concurrency })},
 		{"fallback", "fallbacks", "connection", "tried when this one is in trouble", list(func(c *connection) *[]string { return &c.Fallbacks })},
 		{"allow-destination", "allow_destinations", "cidr", "private addresses that it may reach", list(func(c *connection) *[]string { return &c.AllowDestinations })},
-		{"shared", "shared", "bool", "all clients may send through it", flag(func(c *connection) *bool { return &c.Shared })},
+		{"shared", "shared", "bool", "all clients may send through it", boolean(func(c *connection) *bool { return &c.Shared })},
 		{"retry", "retry.schedule", "duration", "waiting time after the first, second, ... failure", setSchedule},
 		{"expires-after", "retry.expires_after", "duration", "how long a message is tried (120h)", setExpiry},
 	}
@@ -132,7 +132,7 @@ func list(field func(*connection) *[]string) setter {
 	}
 }
 
-func flag(field func(*connection) *bool) setter {
+func boolean(field func(*connection) *bool) setter {
 	return func(c *connection, values []string) error {
 		value, err := strconv.ParseBool(last(values))
 		*field(c) = value
