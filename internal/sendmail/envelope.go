@@ -1,6 +1,7 @@
 package sendmail
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -13,28 +14,35 @@ import (
 func (a *agent) operands() ([]string, error) {
 	var list []string
 	for _, arg := range a.options.operands {
-		if err := checkLocal(arg); err != nil {
-			return nil, err
-		}
-		arg, domain := strings.TrimSpace(arg), a.config.home()
-		if p, err := mail.ParsePath(mail.Complete(arg, domain)); err == nil {
-			list = append(list, p.String())
+		path, err := a.forwardPath(arg)
+		if err == nil {
+			list = append(list, path)
 			continue
 		}
-		more, err := a.headerList(arg)
-		if err != nil || len(more) == 0 {
-			return nil, failf(exitData, "recipient %q: %s", arg, notAddress(err))
+		if f := (*failure)(nil); errors.As(err, &f) {
+			return nil, err
+		}
+		more, e := a.headerList(arg)
+		if e != nil || len(more) == 0 {
+			return nil, failf(exitData, "recipient %q: %s", arg, reason(err))
 		}
 		list = append(list, more...)
 	}
 	return unique(list), nil
 }
 
-func notAddress(err error) string {
-	if err == nil {
-		return "is not an address"
+// forwardPath reads one recipient. The error is a *failure if it looks like
+// something else than an address.
+func (a *agent) forwardPath(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if err := checkLocal(s); err != nil {
+		return "", err
 	}
-	return reason(err)
+	p, err := mail.ParsePath(mail.Complete(s, a.config.home()))
+	if err != nil {
+		return "", err
+	}
+	return p.String(), checkLocal(p.String()) // the quotes may be gone
 }
 
 // headerList reads an argument as the value of an address field.

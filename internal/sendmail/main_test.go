@@ -56,7 +56,7 @@ func (s sent) from() string {
 
 // world is a machine with a daemon, or without.
 type world struct {
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	vars map[string]string
 	stop func()
@@ -81,7 +81,7 @@ func reject(code, message, reason string) func(http.ResponseWriter, sent) {
 }
 
 // newWorld starts a daemon that answers so; nil is none at all.
-func newWorld(t *testing.T, answer func(http.ResponseWriter, sent)) *world {
+func newWorld(t testing.TB, answer func(http.ResponseWriter, sent)) *world {
 	t.Helper()
 	w := down(t)
 	if answer == nil {
@@ -106,7 +106,7 @@ func newWorld(t *testing.T, answer func(http.ResponseWriter, sent)) *world {
 }
 
 // down is a world without a daemon.
-func down(t *testing.T) *world {
+func down(t testing.TB) *world {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sm") // short: the name of a socket has 107 octets at most
 	if err != nil {
@@ -332,6 +332,7 @@ func TestRefusals(t *testing.T) {
 		"a dash":                 {[]string{"-"}, exitData, "option"},
 		"T106 pipe":              {[]string{"|/bin/sh"}, exitData, "command"},
 		"T106 quoted pipe":       {[]string{`"|/bin/sh -c id"@example.com`}, exitData, "command"},
+		"T106 escaped pipe":      {[]string{`"\|id"@example.com`}, exitData, "command"},
 		"T106 file":              {[]string{"/etc/passwd"}, exitData, "command"},
 		"T106 include":           {[]string{":include:/etc/passwd"}, exitData, "command"},
 		"T106 in a list":         {[]string{"b@example.com, |/bin/sh"}, exitData, ""},
@@ -340,7 +341,7 @@ func TestRefusals(t *testing.T) {
 		"empty":                  {[]string{""}, exitData, "empty"},
 		"address literal":        {[]string{"a@[127.0.0.1]"}, exitData, "IP"},
 		"line break":             {[]string{"b@example.com\nc@example.com"}, exitData, "control"},
-		"empty group":            {[]string{"undisclosed-recipients:;"}, exitData, "address"},
+		"empty group":            {[]string{"undisclosed-recipients:;"}, exitData, "recipient"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -161,7 +161,7 @@ func (d *dialogue) mailFrom(rest string) {
 	if path != "" {
 		p, err := mail.ParsePath(mail.Complete(path, d.agent.config.home()))
 		if err != nil {
-			d.fault("501 5.1.7 The sender " + reason(err))
+			d.fault("501 5.1.7 The sender " + printable(reason(err)))
 			return
 		}
 		path = p.String()
@@ -209,16 +209,12 @@ func (d *dialogue) rcptTo(rest string) {
 		d.reply("452 4.5.3 Too many recipients")
 		return
 	}
-	if err := checkLocal(path); err != nil {
-		d.fault("550 5.1.1 " + printable(err.Error()))
-		return
-	}
-	p, err := mail.ParsePath(mail.Complete(path, d.agent.config.home()))
+	recipient, err := d.agent.forwardPath(path)
 	if err != nil {
-		d.fault("501 5.1.3 The recipient " + reason(err))
+		d.fault("501 5.1.3 The recipient was refused: " + printable(reason(err)))
 		return
 	}
-	d.recipients = append(d.recipients, p.String())
+	d.recipients = append(d.recipients, recipient)
 	d.reply("250 2.1.5 OK")
 }
 
