@@ -32,9 +32,7 @@ func rules() []rule {
 	}
 }
 
-func TestLightPackages(t *testing.T) {
-	t.Parallel()
-	all := sources(t)
+func lightPackages(t *testing.T, all []source) {
 	for _, r := range rules() {
 		files := 0
 		for _, s := range all {
@@ -56,10 +54,9 @@ func TestLightPackages(t *testing.T) {
 
 // What is heavy to start must not come into sendmail by the standard library
 // either.
-func TestSendmailStartsFast(t *testing.T) {
-	t.Parallel()
+func sendmailStartsFast(t *testing.T, all []source) {
 	heavy := []string{"net/http", "encoding/gob", "html/template", "text/template", "go/ast", "database/sql", "testing"}
-	for _, s := range sources(t) {
+	for _, s := range all {
 		if !withinAny(s.dir(), "internal/sendmail", "cmd/postilion-sendmail") && s.dir() != "internal/mail" && s.dir() != "internal/maildrop" {
 			continue
 		}
@@ -73,10 +70,9 @@ func TestSendmailStartsFast(t *testing.T) {
 
 // The generated types are the wire's. They stop at the adapters, so that the
 // engine does not depend on how it is called.
-func TestProtoStopsAtTheAdapters(t *testing.T) {
-	t.Parallel()
+func protoStopsAtTheAdapters(t *testing.T, all []source) {
 	adapters := []string{"server", "plugin", "sdk", "cmd", "test", "bench", "examples"}
-	for _, s := range sources(t) {
+	for _, s := range all {
 		if withinAny(s.dir(), adapters...) {
 			continue
 		}
@@ -89,9 +85,8 @@ func TestProtoStopsAtTheAdapters(t *testing.T) {
 }
 
 // Programs and tests stand at the end of the chain: nothing imports them.
-func TestNobodyImportsPrograms(t *testing.T) {
-	t.Parallel()
-	for _, s := range sources(t) {
+func nobodyImportsPrograms(t *testing.T, all []source) {
+	for _, s := range all {
 		if withinAny(s.dir(), "cmd", "test", "bench") {
 			continue
 		}

@@ -16,6 +16,27 @@ const (
 	module = "github.com/postilion-mail/postilion"
 )
 
+// TestRules holds the rules over all sources, which are parsed once.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	all := sources(t)
+	for name, rule := range map[string]func(*testing.T, []source){
+		"light packages":       lightPackages,
+		"sendmail starts fast": sendmailStartsFast,
+		"proto types":          protoStopsAtTheAdapters,
+		"programs":             nobodyImportsPrograms,
+		"quiet libraries":      librariesAreQuiet,
+		"no init":              noInit,
+		"package comments":     packagesAreDocumented,
+		"comments":             exportedNamesAreDocumented,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rule(t, all)
+		})
+	}
+}
+
 // source is one Go file of the repository, parsed.
 type source struct {
 	path string // from the repository's root, with slashes

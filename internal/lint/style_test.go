@@ -23,9 +23,8 @@ func program(dir string) bool {
 }
 
 // A library returns errors and logs by the *slog.Logger that it was given.
-func TestLibrariesAreQuiet(t *testing.T) {
-	t.Parallel()
-	for _, s := range sources(t) {
+func librariesAreQuiet(t *testing.T, all []source) {
+	for _, s := range all {
 		if program(s.dir()) || s.file.Name.Name == "main" {
 			continue
 		}
@@ -62,9 +61,8 @@ func callee(call *ast.CallExpr) string {
 }
 
 // Nothing happens before main does.
-func TestNoInit(t *testing.T) {
-	t.Parallel()
-	for _, s := range sources(t) {
+func noInit(t *testing.T, all []source) {
+	for _, s := range all {
 		for _, decl := range s.file.Decls {
 			if fun, ok := decl.(*ast.FuncDecl); ok && fun.Recv == nil && fun.Name.Name == "init" {
 				t.Errorf("%s: func init: do it where it is needed", s.at(fun))
@@ -74,10 +72,9 @@ func TestNoInit(t *testing.T) {
 }
 
 // Every package says what it is, once.
-func TestPackagesAreDocumented(t *testing.T) {
-	t.Parallel()
+func packagesAreDocumented(t *testing.T, all []source) {
 	documented := make(map[string][]string)
-	for _, s := range sources(t) {
+	for _, s := range all {
 		if s.file.Doc != nil {
 			documented[s.dir()] = append(documented[s.dir()], s.path)
 		} else if _, ok := documented[s.dir()]; !ok {
@@ -93,9 +90,8 @@ func TestPackagesAreDocumented(t *testing.T) {
 
 // Exported names have a comment, those of a group at least one for the group,
 // and one that starts with another name was moved and forgotten.
-func TestExportedNamesAreDocumented(t *testing.T) {
-	t.Parallel()
-	for _, s := range sources(t) {
+func exportedNamesAreDocumented(t *testing.T, all []source) {
+	for _, s := range all {
 		if s.file.Name.Name == "main" {
 			continue
 		}
