@@ -37,12 +37,7 @@ func (l *lane) divert(items []*item) {
 			}
 		}
 		moved = moved || moves
-		l.noteLate(&i.job, a.started)
-		l.d.work.add()
-		go func() {
-			defer l.d.work.done()
-			l.record(i, &report)
-		}()
+		l.d.work.run(func() { l.record(i, &report, moves) })
 	}
 	if !moved && exists {
 		l.mu.Lock()

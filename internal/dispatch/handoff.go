@@ -41,13 +41,14 @@ func (d *Dispatcher) Wake(lane string, due time.Time) {
 	d.lane(lane).wake(due)
 }
 
-// reserve holds a place for a job.
+// reserve holds a place for a job. A stop waits until it is taken or given
+// back.
 func (l *lane) reserve() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.d.Now()
 	paused := l.breaker.open(now)
-	if !l.exists || len(l.connection.Rates) > 0 || l.backlog && !paused || l.room(now) < 1 {
+	if !l.exists || len(l.connection.Rates) > 0 || l.backlog && !paused || l.room(now) < 1 || !l.d.work.begin() {
 		return false
 	}
 	l.reserved++
@@ -56,6 +57,7 @@ func (l *lane) reserve() bool {
 }
 
 func (l *lane) unreserve() {
+	defer l.d.work.done()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.reserved--
@@ -67,12 +69,13 @@ func (l *lane) unreserve() {
 // between, the job goes back.
 func (l *lane) take(job outbox.Job) {
 	i := &item{lane: l, job: job, bytes: job.Size}
+	defer l.d.work.done()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.reserved--
 	l.items[i] = struct{}{}
 	if !l.d.running.Load() {
-		go l.giveBack([]*item{i})
+		l.d.work.run(func() { l.giveBack([]*item{i}) })
 		return
 	}
 	l.queue.push(i)

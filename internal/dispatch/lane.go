@@ -106,13 +106,11 @@ func (l *lane) closeUnused(h *holder) {
 		return
 	}
 	h.closed = true
-	l.d.work.add()
-	go func() {
-		defer l.d.work.done()
+	l.d.work.run(func() {
 		if err := h.close(); err != nil {
 			l.d.Log.Error("cannot close a connection's transport", "connection", l.id, "error", err)
 		}
-	}()
+	})
 }
 
 // room is how many more jobs the lane may hold. It holds what it delivers in
@@ -145,11 +143,8 @@ func (l *lane) kick() {
 	}
 	now := l.d.Now()
 	if l.queue.length > 0 && !l.delivers(now) {
-		l.d.work.add()
-		go func(items []*item) {
-			defer l.d.work.done()
-			l.divert(items)
-		}(l.queue.drain())
+		items := l.queue.drain()
+		l.d.work.run(func() { l.divert(items) })
 	}
 	for n := l.queue.length; n > 0 && l.workers < l.pace.limit; n-- {
 		if !l.d.work.begin() {

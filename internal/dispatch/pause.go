@@ -135,13 +135,11 @@ func (l *lane) trip(v verdict, why *plugin.Outcome, now time.Time) {
 func (l *lane) savePause() {
 	if !l.breaker.saving && l.breaker.unsaved {
 		l.breaker.saving = true
-		l.d.work.add()
-		go l.savePauses()
+		l.d.work.run(l.savePauses)
 	}
 }
 
 func (l *lane) savePauses() {
-	defer l.d.work.done()
 	for {
 		l.mu.Lock()
 		b := &l.breaker

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,7 +39,7 @@ func TestWrongPasswordPauses(t *testing.T) {
 			if want := began.Add(minute * time.Minute); !alarms[0].Until.Equal(want) {
 				t.Fatalf("paused until %v, want %v", alarms[0].Until, want)
 			}
-			if p := r.store.pauses["a"]; !p.Until.Equal(alarms[0].Until) || p.Strikes != alarms[0].Failures {
+			if p := r.store.paused()["a"]; !p.Until.Equal(alarms[0].Until) || p.Strikes != alarms[0].Failures {
 				t.Fatalf("the store has %+v", p)
 			}
 			before := wrong.calls.Load()
@@ -60,8 +61,8 @@ func TestWrongPasswordPauses(t *testing.T) {
 		if n := r.store.ended(); n != 50 {
 			t.Errorf("%d of 50 messages went out at once when the connection was mended", n)
 		}
-		if len(r.d.Alarms()) != 0 || len(r.store.pauses) != 0 || !wrong.closed.Load() {
-			t.Errorf("left: alarms %v, pauses %v, old instance closed %v", r.d.Alarms(), r.store.pauses, wrong.closed.Load())
+		if len(r.d.Alarms()) != 0 || len(r.store.paused()) != 0 || !wrong.closed.Load() {
+			t.Errorf("left: alarms %v, pauses %v, old instance closed %v", r.d.Alarms(), r.store.paused(), wrong.closed.Load())
 		}
 		r.stop()
 	})
@@ -100,8 +101,8 @@ func TestPauseSurvivesRestart(t *testing.T) {
 			t.Errorf("%d attempts on the paused and %d on the other connection", a.calls.Load(), b.calls.Load())
 		}
 		time.Sleep(time.Minute)
-		if a.calls.Load() != 2 || len(next.store.pauses) != 0 || len(next.d.Alarms()) != 0 {
-			t.Errorf("after the pause: %d attempts, pauses %v", a.calls.Load(), next.store.pauses)
+		if a.calls.Load() != 2 || len(next.store.paused()) != 0 || len(next.d.Alarms()) != 0 {
+			t.Errorf("after the pause: %d attempts, pauses %v", a.calls.Load(), next.store.paused())
 		}
 		next.stop()
 	})
@@ -113,7 +114,13 @@ func TestDeadServer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		dead := r.connect("a", always(refused))
+		var back atomic.Bool
+		dead := r.connect("a", func(ctx context.Context, d *plugin.Delivery, commit func() error) ([]plugin.Outcome, error) {
+			if back.Load() {
+				return accept(ctx, d, commit)
+			}
+			return always(refused)(ctx, d, commit)
+		})
 		r.connect("b", accept)
 		r.start()
 		synctest.Wait()
@@ -135,7 +142,7 @@ func TestDeadServer(t *testing.T) {
 		if alarms := r.d.Alarms(); len(alarms) != 1 || alarms[0].Settings {
 			t.Errorf("alarms: %+v", alarms)
 		}
-		dead.deliver = accept
+		back.Store(true)
 		time.Sleep(troublePauseMax + 30*time.Second)
 		if n := r.store.ended(); n != 201 {
 			t.Errorf("%d of 201 sent when the server was back", n)
@@ -188,12 +195,12 @@ func TestPausedMailWaits(t *testing.T) {
 			r.store.accept(job("a"))
 		}
 		synctest.Wait()
-		untried := r.store.untried
+		untried := r.store.count(&r.store.untried)
 		if untried > 1000+siftSize {
 			t.Errorf("%d were put off at once", untried)
 		}
 		time.Sleep(25 * time.Second)
-		if n := r.store.untried - untried; n > 2*siftSize {
+		if n := r.store.count(&r.store.untried) - untried; n > 2*siftSize {
 			t.Errorf("%d more were put off in 25 s", n)
 		}
 		until := r.d.Alarms()[0].Until

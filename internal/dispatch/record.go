@@ -20,14 +20,7 @@ const (
 // next delivery.
 func (l *lane) conclude(i *item, a *attempt) {
 	report, moves := l.report(&i.job, a)
-	l.d.work.add()
-	go func() {
-		defer l.d.work.done()
-		l.record(i, &report)
-		if !moves && !report.Untried {
-			l.d.watch.tell(i.job.Message)
-		}
-	}()
+	l.d.work.run(func() { l.record(i, &report, moves) })
 }
 
 // report decides for each recipient. It also says whether all that is left of
@@ -43,7 +36,7 @@ func (l *lane) report(job *outbox.Job, a *attempt) (outbox.Report, bool) {
 	for n := range a.outcomes {
 		r := decide(&s, &a.outcomes[n])
 		if a.hold != "" && !r.Next.Terminal() {
-			r.Next, r.Reason = outbox.Held, a.hold
+			r.Next, r.Due, r.Reason = outbox.Held, time.Time{}, a.hold
 		}
 		r.Index = job.Indexes[n]
 		report.Results[n] = r
@@ -52,6 +45,7 @@ func (l *lane) report(job *outbox.Job, a *attempt) (outbox.Report, bool) {
 			l.d.Metrics.Attempted(l.id, &a.outcomes[n], a.took)
 		}
 	}
+	l.noteLate(job, s.now)
 	l.log(job, &report)
 	return report, moves
 }
@@ -90,14 +84,18 @@ func (l *lane) takesMail(now time.Time) bool {
 }
 
 // record writes a report until the store has it or the claim is lost. Until
-// then the job is held, and so its lease extended.
-func (l *lane) record(i *item, report *outbox.Report) {
+// then the job is held, and so its lease extended. Who waits for an outcome is
+// told, unless the job moves on at once.
+func (l *lane) record(i *item, report *outbox.Report, moves bool) {
 	defer l.drop(i)
 	refused := 0
 	for wait := recordRetry; ; wait = min(2*wait, recordRetryMax) {
 		err := l.d.Store.Record(context.WithoutCancel(l.d.hard), *report)
 		if err == nil {
 			l.passOn(i, report)
+			if !moves {
+				l.d.watch.tell(i.job.Message)
+			}
 			return
 		}
 		if errors.Is(err, outbox.ErrStaleToken) {

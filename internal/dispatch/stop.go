@@ -65,11 +65,7 @@ func (l *lane) stop() {
 		l.timer.Stop()
 	}
 	items := l.queue.drain()
-	l.d.work.add()
-	go func() {
-		defer l.d.work.done()
-		l.giveBack(items)
-	}()
+	l.d.work.run(func() { l.giveBack(items) })
 }
 
 // sleep waits; false means to give up.
@@ -101,11 +97,15 @@ func (w *work) begin() bool {
 	return true
 }
 
-// add counts one that belongs to what has begun.
-func (w *work) add() {
+// run does something that belongs to what has begun, in a goroutine.
+func (w *work) run(f func()) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.count++
+	w.mu.Unlock()
+	go func() {
+		defer w.done()
+		f()
+	}()
 }
 
 func (w *work) done() {

@@ -29,19 +29,19 @@ type fakeStore struct {
 	stale    int
 	claims   int
 	recorded chan outbox.Report // if set, gets what was recorded
-	fail     func(op string) error
+	failure  func(op string) error
 }
 
 type fakeLane struct {
-	jobs map[int64]*fakeJob
+	waiting []*fakeJob // by due time
+	claimed map[int64]*fakeJob
 }
 
 type fakeJob struct {
 	outbox.Job
-	claimed bool
-	lease   time.Time
-	blame   plugin.Blame
-	round   int
+	lease time.Time
+	blame plugin.Blame
+	round int
 }
 
 const fakeLease = 2 * time.Minute
@@ -56,10 +56,20 @@ func newFakeStore() *fakeStore {
 }
 
 func (s *fakeStore) broken(op string) error {
-	if s.fail == nil {
+	s.mu.Lock()
+	failure := s.failure
+	s.mu.Unlock()
+	if failure == nil {
 		return nil
 	}
-	return s.fail(op)
+	return failure(op)
+}
+
+// fail makes operations fail.
+func (s *fakeStore) fail(failure func(op string) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failure = failure
 }
 
 func (s *fakeStore) SetHandoff(h outbox.Handoff) { s.handoff = h }
@@ -67,7 +77,7 @@ func (s *fakeStore) SetHandoff(h outbox.Handoff) { s.handoff = h }
 func (s *fakeStore) lane(id string) *fakeLane {
 	l := s.lanes[id]
 	if l == nil {
-		l = &fakeLane{jobs: make(map[int64]*fakeJob)}
+		l = &fakeLane{claimed: make(map[int64]*fakeJob)}
 		s.lanes[id] = l
 	}
 	return l
@@ -92,22 +102,23 @@ func (s *fakeStore) accept(job outbox.Job) uuid.UUID {
 	}
 	job.Content = []byte("Subject: x\r\n\r\n")
 	job.Size = int64(len(job.Content))
-	s.put(job, true)
+	s.put(job, plugin.BlameNone, true)
 	return job.Message
 }
 
-func (s *fakeStore) put(job outbox.Job, hand bool) {
+func (s *fakeStore) put(job outbox.Job, blame plugin.Blame, hand bool) {
 	s.mu.Lock()
 	s.nextID++
-	f := &fakeJob{Job: job}
+	f := &fakeJob{Job: job, blame: blame}
 	f.Lane = job.Chain[job.Hop]
 	f.Token = outbox.Token{Job: s.nextID, Epoch: 1}
 	now := time.Now()
 	taken := hand && !f.Due.After(now) && s.handoff.Reserve(f.Lane, f.Size)
 	if taken {
-		f.claim(fakeLease)
+		s.lane(f.Lane).claim(f, fakeLease)
+	} else {
+		s.lane(f.Lane).wait(f)
 	}
-	s.lane(f.Lane).jobs[f.Token.Job] = f
 	job = f.Job
 	s.mu.Unlock()
 	if taken {
@@ -117,10 +128,34 @@ func (s *fakeStore) put(job outbox.Job, hand bool) {
 	}
 }
 
-func (f *fakeJob) claim(lease time.Duration) {
-	f.claimed = true
+func (l *fakeLane) claim(f *fakeJob, lease time.Duration) {
+	l.claimed[f.Token.Job] = f
 	f.lease = time.Now().Add(lease)
 	f.Token.Count++
+}
+
+// wait puts a job among those that wait.
+func (l *fakeLane) wait(f *fakeJob) {
+	delete(l.claimed, f.Token.Job)
+	n, _ := slices.BinarySearchFunc(l.waiting, f, func(a, b *fakeJob) int {
+		if c := a.Due.Compare(b.Due); c != 0 {
+			return c
+		}
+		return int(a.Token.Job - b.Token.Job)
+	})
+	l.waiting = slices.Insert(l.waiting, n, f)
+}
+
+// due gives those that wait and are due.
+func (l *fakeLane) due() []*fakeJob {
+	now := time.Now()
+	n, _ := slices.BinarySearchFunc(l.waiting, now, func(a *fakeJob, now time.Time) int {
+		if a.Due.After(now) {
+			return 1
+		}
+		return -1
+	})
+	return slices.Clone(l.waiting[:n])
 }
 
 func (s *fakeStore) Claim(_ context.Context, c outbox.Claim) (outbox.Claimed, error) {
@@ -131,24 +166,19 @@ func (s *fakeStore) Claim(_ context.Context, c outbox.Claim) (outbox.Claimed, er
 	defer s.mu.Unlock()
 	s.claims++
 	l := s.lane(c.Lane)
-	var due []*fakeJob
-	for _, f := range l.jobs {
-		if !f.claimed && !f.Due.After(time.Now()) {
-			due = append(due, f)
-		}
-	}
-	due = inTurn(due)
+	due := inTurn(l.due())
 	var answer outbox.Claimed
 	if len(c.Rates) > 0 { // one rate for the lane is enough for the tests
 		answer.Limited = time.Now().Truncate(c.Rates[0].Per).Add(c.Rates[0].Per)
 		due = due[:min(c.Rates[0].Count, len(due))]
 	}
 	for _, f := range due[:min(c.Limit, len(due))] {
-		f.claim(c.Lease)
+		l.claim(f, c.Lease)
 		job := f.Job
 		job.Content = nil
 		answer.Jobs = append(answer.Jobs, job)
 	}
+	l.waiting = slices.DeleteFunc(l.waiting, func(f *fakeJob) bool { return l.claimed[f.Token.Job] != nil })
 	return answer, nil
 }
 
@@ -176,7 +206,7 @@ func inTurn(due []*fakeJob) []*fakeJob {
 
 func (s *fakeStore) find(t outbox.Token) (*fakeLane, *fakeJob) {
 	for _, l := range s.lanes {
-		if f := l.jobs[t.Job]; f != nil && f.claimed && f.Token == t {
+		if f := l.claimed[t.Job]; f != nil && f.Token == t {
 			return l, f
 		}
 	}
@@ -211,13 +241,13 @@ func (s *fakeStore) Record(_ context.Context, r outbox.Report) error {
 		s.mu.Unlock()
 		return outbox.ErrStaleToken
 	}
-	delete(l.jobs, r.Token.Job)
+	delete(l.claimed, r.Token.Job)
 	if r.Untried {
 		s.untried++
 	} else {
 		s.attempts = append(s.attempts, r)
 	}
-	var again []outbox.Job
+	again := make(map[int]outbox.Job)
 	for n, result := range r.Results {
 		if result.Next != outbox.Deferred {
 			result.Duplicate = result.Duplicate || f.Duplicate
@@ -225,14 +255,11 @@ func (s *fakeStore) Record(_ context.Context, r outbox.Report) error {
 			continue
 		}
 		s.defers[f.Message] = result
-		again = append(again, f.next(r, n))
+		again[n] = f.next(r, n)
 	}
 	s.mu.Unlock()
-	for _, job := range again {
-		s.put(job, false)
-		s.mu.Lock()
-		s.lane(job.Chain[job.Hop]).jobs[s.nextID].blame = s.defers[job.Message].Outcome.Blame
-		s.mu.Unlock()
+	for n, job := range again {
+		s.put(job, r.Results[n].Outcome.Blame, false)
 	}
 	if s.recorded != nil {
 		s.recorded <- r
@@ -261,22 +288,20 @@ func (s *fakeStore) Release(_ context.Context, tokens ...outbox.Token) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range tokens {
-		if _, f := s.find(t); f != nil {
-			f.claimed = false
+		if l, f := s.find(t); f != nil {
+			l.wait(f)
 		}
 	}
 	return nil
 }
 
-func (s *fakeStore) NextDue(_ context.Context, lane string) (first time.Time, ok bool, err error) {
+func (s *fakeStore) NextDue(_ context.Context, lane string) (time.Time, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range s.lane(lane).jobs {
-		if !f.claimed && (!ok || f.Due.Before(first)) {
-			first, ok = f.Due, true
-		}
+	if l := s.lane(lane); len(l.waiting) > 0 {
+		return l.waiting[0].Due, true, nil
 	}
-	return first, ok, nil
+	return time.Time{}, false, nil
 }
 
 func (s *fakeStore) Lanes(context.Context) ([]string, error) {
@@ -300,17 +325,21 @@ func (s *fakeStore) Sweep(context.Context) (bool, error) {
 	defer s.mu.Unlock()
 	now := time.Now()
 	for _, l := range s.lanes {
-		for id, f := range l.jobs {
-			switch {
-			case f.claimed && f.lease.Before(now):
-				f.claimed, f.Duplicate = false, true
+		for _, f := range l.claimed {
+			if f.lease.Before(now) {
+				f.Duplicate = true
 				f.Attempt++
 				f.Crashes++
-			case !f.claimed && !f.Expires.IsZero() && !f.Expires.After(now):
-				delete(l.jobs, id)
-				s.ends[f.Message] = append(s.ends[f.Message], outbox.Result{Next: outbox.Expired, Duplicate: f.Duplicate})
+				l.wait(f)
 			}
 		}
+		l.waiting = slices.DeleteFunc(l.waiting, func(f *fakeJob) bool {
+			over := !f.Expires.IsZero() && !f.Expires.After(now)
+			if over {
+				s.ends[f.Message] = append(s.ends[f.Message], outbox.Result{Next: outbox.Expired, Duplicate: f.Duplicate})
+			}
+			return over
+		})
 	}
 	return false, nil
 }
@@ -332,10 +361,14 @@ func (s *fakeStore) ClearPause(_ context.Context, lane string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.pauses, lane)
-	for _, f := range s.lane(lane).jobs {
-		if !f.claimed && (f.blame == plugin.BlameAuth || f.blame == plugin.BlameConnection) && f.Due.After(time.Now()) {
+	l := s.lane(lane)
+	all := l.waiting
+	l.waiting = nil
+	for _, f := range all {
+		if (f.blame == plugin.BlameAuth || f.blame == plugin.BlameConnection) && f.Due.After(time.Now()) {
 			f.Due = time.Now()
 		}
+		l.wait(f)
 	}
 	return nil
 }
@@ -366,15 +399,26 @@ func (s *fakeStore) ended() int {
 	return len(s.ends)
 }
 
-func (s *fakeStore) jobs(claimed bool) (n int) {
+// jobs counts those that are claimed and those that wait.
+func (s *fakeStore) jobs() (claimed, waiting int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.lanes {
-		for _, f := range l.jobs {
-			if f.claimed == claimed {
-				n++
-			}
-		}
+		claimed += len(l.claimed)
+		waiting += len(l.waiting)
 	}
-	return n
+	return claimed, waiting
+}
+
+// count gives one of the counters.
+func (s *fakeStore) count(counter *int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *counter
+}
+
+func (s *fakeStore) paused() map[string]outbox.Pause {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.pauses)
 }

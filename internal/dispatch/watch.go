@@ -7,10 +7,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// Watch tells when a message had its first outcome: its attempt is recorded,
-// and it does not go on at once through another connection. Watch before
-// Accept, so that nothing is missed; call stop when done. For a message whose
-// attempt is over it never tells.
+// Watch tells when a message had its first outcome: what came of its attempt,
+// or that it waits for a paused connection, is recorded, and it does not go on
+// at once through another one. Watch before Accept, so that nothing is missed,
+// and call stop when done.
 func (d *Dispatcher) Watch(message uuid.UUID) (outcome <-chan struct{}, stop func()) {
 	w := &watcher{message: message, told: make(chan struct{})}
 	d.watch.add(w)
