@@ -163,15 +163,18 @@ func encodedWord(s string) int {
 	if !strings.HasPrefix(s, "=?") {
 		return 0
 	}
+	if i := strings.IndexAny(s, " \t\r\n"); i >= 0 {
+		s = s[:i]
+	}
 	charset, rest, ok := strings.Cut(s[2:], "?")
 	if !ok || len(rest) < 2 || rest[1] != '?' {
 		return 0
 	}
 	end := strings.Index(rest[2:], "?=")
-	if end < 0 || strings.ContainsAny(charset+rest[2:2+end], " \t\r\n") {
+	if end < 0 {
 		return 0
 	}
-	return 2 + len(charset) + 1 + 2 + end + 2
+	return len("=?") + len(charset) + len("?q?") + end + len("?=")
 }
 
 // word takes one token: as part of a name, and as part of a bare address, in

@@ -69,9 +69,12 @@ func hasLongLine(b []byte) bool {
 	return false
 }
 
-// withoutMboxLine drops the "From " line that mail folders put in front.
-// (A field "From :" with the white space of RFC 822 is not one.)
-func withoutMboxLine(b []byte) []byte {
+// withoutPrefix drops what is in front of some stored messages: the byte order
+// mark of Windows editors, which would make the whole header part of the body,
+// Bcc with it, and the "From " line of mail folders. (A field "From :" with
+// the white space of RFC 822 is not one.)
+func withoutPrefix(b []byte) []byte {
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
 	for bytes.HasPrefix(b, []byte("From ")) && !bytes.HasPrefix(bytes.TrimLeft(b[5:], " \t"), []byte(":")) {
 		i := bytes.IndexByte(b, '\n')
 		b = b[i+1:]

@@ -22,11 +22,12 @@ type Options struct {
 
 // Canonicalize makes Content of a message in the form of RFC 5322, read as
 // leniently as an MTA does. This and nothing else is changed: line ends become
-// CRLF, NUL and stray CR go, so do leading mbox "From " lines and Bcc; missing
-// Date, Message-ID, MIME-Version, empty line and charset are added; header
-// text beyond ASCII is encoded (RFC 2047); lines that are too long are folded
-// in the header and encoded in the body. From, Sender and Reply-To move from
-// the bytes to the identity.
+// CRLF, NUL and stray CR go, so do a byte order mark, leading mbox "From "
+// lines and Bcc; missing Date, Message-ID, MIME-Version, empty line and charset
+// are added, and with the latter the encoding 8bit; header text beyond ASCII is
+// encoded (RFC 2047); lines that are too long are folded in the header and
+// encoded in the body; a second Content-Type goes. From, Sender and Reply-To
+// move from the bytes to the identity.
 //
 // A message with a DKIM or ARC signature is sealed: only line ends, NUL, stray
 // CR, mbox lines and Bcc are mended, and a Bcc that is signed is refused with
@@ -35,7 +36,7 @@ type Options struct {
 //
 // The result may be part of raw. The Field of the error is "raw.content".
 func Canonicalize(raw []byte, o Options) (*Content, error) {
-	data := withoutMboxLine(canonicalLines(raw))
+	data := withoutPrefix(canonicalLines(raw))
 	if len(data) == 0 {
 		return nil, refuse("raw.content", "is empty; give a message with a header and a body")
 	}

@@ -32,6 +32,8 @@ func TestCanonicalize(t *testing.T) {
 		{"CR alone", "Subject: s\r\rb\rc", "Subject: s\r\n" + added + "\r\nb\r\nc\r\n"},
 		{"NUL and stray CR", "Subject: a\x00b\rBcc: x@y\n\nb\r.\rc\x00\n", "Subject: abBcc: x@y\r\n" + added + "\r\nb.c\r\n"},
 		{"mbox line", "From a@x Thu Jan  1 00:00:00 1970\nSubject: s\n\nb\n", "Subject: s\r\n" + added + "\r\nb\r\n"},
+		{"byte order mark", "\xef\xbb\xbfBcc: a@x\nSubject: s\n\nb\n", "Subject: s\r\n" + added + "\r\nb\r\n"},
+		{"From with white space", "From : a@x\nSubject: s\n\nb\n", "Subject: s\r\n" + added + "\r\nb\r\n"},
 		{"no blank line", "Subject: s\nno header here\nX: y\n", "Subject: s\r\n" + added + "\r\nno header here\r\nX: y\r\n"},
 		{"header only", "Subject: s", "Subject: s\r\n" + added + "\r\n"},
 		{"body only", "\nb\n", added + "\r\nb\r\n"},
@@ -210,6 +212,7 @@ func joined(list []Address) string {
 
 func FuzzCanonicalize(f *testing.F) {
 	for _, s := range []string{
+		"\xef\xbb\xbf\xef\xbb\xbfA: b\n\n",
 		"Subject: s\n\nb\n", "From a\nTo: Grüße <x@y>\nBcc: b@y\n\nä\n", "\r\r", "A:\n \n\n", "DKIM-Signature: h=bcc\nBcc: x\n",
 		"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n", "Content-Type: text/plain; charset=\n\n\xff",
 		"To: \xff <\xfc@y>\n\n" + strings.Repeat("x", 1200), "Content-Type: text/plain; name=\"ä\"; charset\n\n",

@@ -9,7 +9,7 @@ import "bytes"
 // is "raw.content.to[n]", "raw.content.cc[n]" or "raw.content.bcc[n]": none of several recipients must
 // be lost silently.
 func Recipients(raw []byte, domain string) (to, cc, bcc []Address, err error) {
-	data := withoutMboxLine(canonicalLines(headerPart(raw)))
+	data := withoutPrefix(canonicalLines(headerPart(raw)))
 	h := scanHeader(data)
 	prefix := ""
 	for _, f := range h.fields {

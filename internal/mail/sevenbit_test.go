@@ -26,8 +26,8 @@ func TestSevenBit(t *testing.T) {
 		{"base64 with dirt", "Content-Transfer-Encoding: base64\n\nAAäAA\n", "Content-Transfer-Encoding: base64\n\nAAAA\n"},
 		{"quoted-printable with dirt", "Content-Transfer-Encoding: Quoted-Printable (so)\n\n=41ä=\nb\n", "Content-Transfer-Encoding: Quoted-Printable (so)\n\n=41=C3=A4=\nb\n"},
 		{
-			"parts", "Content-Type: multipart/mixed; boundary=\"b b\"\nContent-Transfer-Encoding: 8bit\n\nprä\n--b b\n\nä\n--b b--x\n--b b \nContent-Type: text/html; name=ö\n\nc\n--b b\nContent-Type: message/rfc822\n\nSubject: ü\n\nü\n--b b--\nepi\n",
-			"Content-Type: multipart/mixed; boundary=\"b b\"\nContent-Transfer-Encoding: 7bit\n\n--b b\nContent-Transfer-Encoding: quoted-printable\n\n=C3=A4\n--b b--x\n--b b \nContent-Type: text/html;\n name*=utf-8''%C3%B6\n\nc\n--b b\nContent-Type: message/rfc822\n\nSubject: =?utf-8?b?w7w=?=\nContent-Transfer-Encoding: quoted-printable\n\n=C3=BC\n--b b--\nepi\n",
+			"parts", "Content-Type: multipart/mixed; boundary=\"b b\"\nContent-Transfer-Encoding: 8bit\n\nprä\n--b b\n\nä\n--b b--x\n--b b \nContent-Type: text/html; name=ö\n\nc\n--b b\nContent-Type: message/rfc822\n\nSubject: ü\n\nü\n--b b--\népi\n",
+			"Content-Type: multipart/mixed; boundary=\"b b\"\nContent-Transfer-Encoding: 7bit\n\n--b b\nContent-Transfer-Encoding: quoted-printable\n\n=C3=A4\n--b b--x\n--b b \nContent-Type: text/html;\n name*=utf-8''%C3%B6\n\nc\n--b b\nContent-Type: message/rfc822\n\nSubject: =?utf-8?b?w7w=?=\nContent-Transfer-Encoding: quoted-printable\n\n=C3=BC\n--b b--\n",
 		},
 		{"nested", "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/mixed; boundary=ab\n\n--ab\n\nä\n--ab--\n--a--\n", "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/mixed; boundary=ab\n\n--ab\nContent-Transfer-Encoding: quoted-printable\n\n=C3=A4\n--ab--\n--a--\n"},
 		{"empty parts", "Content-Type: multipart/mixed; boundary=a\n\n--a\n--a\n\n--a\nä\n", "Content-Type: multipart/mixed; boundary=a\n\n--a\n--a\n\n--a\nContent-Transfer-Encoding: quoted-printable\n\n=C3=A4\n"},
@@ -46,7 +46,7 @@ func TestSevenBit(t *testing.T) {
 func TestSevenBitRefuses(t *testing.T) {
 	t.Parallel()
 	deep, tail := "", "\n\nä\n"
-	for i := range 1000 {
+	for i := range 150 {
 		deep += fmt.Sprintf("Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n", i, i)
 	}
 	for _, test := range []struct{ name, in, code string }{
