@@ -265,6 +265,14 @@ func TestUnixUsers(t *testing.T) {
 	want(1234, "site")
 	want(0, "local")
 	want(1<<32-1, "local")
+	if _, _, err := e.CreateClient(e.ctx(), registry.Client{Name: "root", UnixUsers: []string{"0"}}, false); err != nil {
+		t.Fatal(err)
+	}
+	want(0, "root")
+	if err := e.DeleteClient(e.ctx(), "root"); err != nil {
+		t.Fatal(err)
+	}
+	want(0, "local")
 	_, _, err = e.CreateClient(e.ctx(), registry.Client{Name: "b", UnixUsers: []string{"alias"}}, false)
 	wantError(t, err, registry.Exists, registry.ReasonTaken, "client.unix_users[0]")
 	e.restart()

@@ -246,19 +246,15 @@ func checkETag(field, etag string, stored *connectionRecord) error {
 		Remedy: "get it again, look at what changed, and repeat"}
 }
 
-// firstToDeliver says whether a connection is the first of its client that
-// delivers, in which case it takes the place of a default that does not.
+// firstToDeliver says whether a connection is the only one of its client that
+// delivers. It then takes the place of a default that sends nothing.
 func (r *Registry) firstToDeliver(s *state, made *connectionRecord) bool {
-	if r.options.SendsNothing(made.Transport) {
-		return false
-	}
 	for _, other := range s.owned[made.Owner] {
 		if other.ID != made.ID && !r.options.SendsNothing(other.Transport) {
 			return false
 		}
 	}
-	current := s.connections[s.clients[made.Owner].Default]
-	return current == nil || current.ID == made.ID || r.options.SendsNothing(current.Transport)
+	return !r.options.SendsNothing(made.Transport)
 }
 
 // setDefault sets the default connection of a client; empty for none.

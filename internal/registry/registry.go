@@ -133,9 +133,6 @@ func (r *Registry) begin(s *state) error {
 		}
 	}
 	admin := *s.admin()
-	if len(s.connections) > 0 {
-		return nil
-	}
 	capture := &connectionRecord{Connection: Connection{
 		DisplayName: "Capture: keeps mail for looking at, sends nothing",
 		Transport:   transportCapture, Shared: true, AdminConfigured: true,

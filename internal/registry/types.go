@@ -3,7 +3,6 @@ package registry
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -230,8 +229,5 @@ func (s Secrets) String() string { return fmt.Sprintf("secrets%q", slices.Sorted
 // GoString is String, so that %#v shows no secret either.
 func (s Secrets) GoString() string { return s.String() }
 
-// LogValue is String for logs.
-func (s Secrets) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
-// MarshalJSON gives the names.
+// MarshalJSON gives the names, also to the handlers of log/slog.
 func (s Secrets) MarshalJSON() ([]byte, error) { return json.Marshal(slices.Sorted(maps.Keys(s))) }
