@@ -65,6 +65,12 @@ func (c *Clock) Read() (now time.Time, jumped time.Duration) {
 	return now, c.jumped
 }
 
+// Elapsed is the source's real time, which no jump changes: for leases.
+func (c *Clock) Elapsed() time.Duration {
+	_, elapsed := c.source()
+	return elapsed
+}
+
 // Mark is a moment on both clocks, kept across runs to see whether the wall
 // clock was set while nothing ran.
 type Mark struct {
@@ -75,9 +81,7 @@ type Mark struct {
 
 // Mark gives the present moment.
 func (c *Clock) Mark() Mark {
-	now, _ := c.Read()
-	_, elapsed := c.source()
-	return Mark{Wall: now, Elapsed: elapsed, Boot: bootID()}
+	return Mark{Wall: c.Now(), Elapsed: c.Elapsed(), Boot: bootID()}
 }
 
 // Since gives the step by which the wall clock was set since the mark of an

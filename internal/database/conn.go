@@ -155,15 +155,15 @@ func IsUnique(err error) bool {
 	return errors.As(err, &e) && (e.Code() == codeUnique || e.Code() == codePrimaryKey || e.Code() == codeRowID)
 }
 
-// broken says whether an error is one of the database or its disk, rather than
-// of a statement: after it the transaction is lost.
+// broken says whether an error is one of the disk, rather than of a statement:
+// after it the transaction is lost. A corrupt page concerns those who read it.
 func broken(err error) bool {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
 		return false
 	}
 	switch e.Code() & 0xff {
-	case 1, codeConstraint, 18, 20, 25: // ERROR, CONSTRAINT, TOOBIG, MISMATCH, RANGE
+	case 1, 11, codeConstraint, 18, 20, 25: // ERROR, CORRUPT, CONSTRAINT, TOOBIG, MISMATCH, RANGE
 		return false
 	}
 	return true

@@ -152,8 +152,14 @@ func (db *DB) commit(group []*write) error {
 	if err != nil {
 		return err
 	}
-	if !tx.wrote {
-		return db.rollback()
+	if !tx.wrote { // only read, or failed
+		if err := db.writer.simple("ROLLBACK"); err != nil {
+			return err
+		}
+		if db.hooks.After != nil {
+			db.hooks.After()
+		}
+		return nil
 	}
 	if db.hooks.Before != nil {
 		if err := db.hooks.Before(tx); err != nil {

@@ -1,0 +1,114 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/postilion-mail/postilion/internal/clock"
+	"github.com/postilion-mail/postilion/internal/database"
+	"github.com/postilion-mail/postilion/internal/outbox"
+	"github.com/postilion-mail/postilion/internal/outbox/outboxtest"
+	"github.com/postilion-mail/postilion/internal/outbox/sqlite"
+)
+
+// run is a store with its database.
+type run struct {
+	*sqlite.Store
+	db *database.DB
+}
+
+// options of a run of tests.
+type options struct {
+	dir    string
+	source clock.Source
+	fault  func(database.Point) error
+	store  sqlite.Options
+}
+
+func start(t testing.TB, o options) *run {
+	t.Helper()
+	if o.dir == "" {
+		o.dir = t.TempDir()
+	}
+	if o.source == nil {
+		o.source = clock.System()
+	}
+	db, err := database.Open(t.Context(), database.Options{Dir: o.dir, Fault: o.fault})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	o.store.DB, o.store.Clock = db, clock.New(o.source)
+	if o.store.MinFree == 0 {
+		o.store.MinFree = 1
+	}
+	s, err := sqlite.Open(t.Context(), o.store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &run{Store: s, db: db}
+}
+
+func (r *run) stop() {
+	r.Store.Close()
+	r.db.Close()
+}
+
+func verify(t testing.TB, dir string) *sqlite.Verification {
+	t.Helper()
+	v, err := sqlite.Verify(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range v.Problems {
+		t.Error(p)
+	}
+	return v
+}
+
+func TestConformance(t *testing.T) {
+	outboxtest.Run(t, func(t *testing.T) *outboxtest.Harness {
+		dir := t.TempDir()
+		manual := clock.NewManual(outboxtest.Start)
+		o := options{dir: dir, source: manual.Source, store: sqlite.Options{Limits: outboxtest.Limits}}
+		r := start(t, o)
+		return &outboxtest.Harness{
+			Store: r, Clock: manual,
+			Restart: func() outbox.Store {
+				r.db.Close() // as a crash does: nothing is noted or released
+				r = start(t, o)
+				return r
+			},
+			Corrupt: func(id uuid.UUID) {
+				write(t, r.db, `UPDATE messages SET chain = x'7b22' WHERE id = ?`, id[:])
+			},
+			Verify: func() {
+				r.db.Close()
+				verify(t, dir)
+			},
+		}
+	})
+}
+
+// write changes the tables behind the store's back.
+func write(t testing.TB, db *database.DB, query string, args ...any) {
+	t.Helper()
+	err := db.Write(t.Context(), func(tx *database.Tx) error {
+		_, err := tx.Exec(query, args...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func contents(t testing.TB, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "content", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
