@@ -52,6 +52,9 @@ func resolveError(ctx context.Context, c *config, err error) error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
+	if given := (*plugin.DeliveryError)(nil); errors.As(err, &given) {
+		return given // the daemon's resolver knows better
+	}
 	outcome := infer(plugin.PhaseResolve, err, c.timeouts.resolve)
 	var dns *net.DNSError
 	switch {
