@@ -102,6 +102,9 @@ func wireDomain(domain string) (string, error) {
 	if ascii {
 		return domain, nil
 	}
+	if !utf8.ValidString(domain) {
+		return "", errors.New("the address's domain is not in UTF-8")
+	}
 	converted, err := idna.Lookup.ToASCII(domain)
 	if err != nil || converted == "" {
 		return "", errors.New("the address's domain is no valid domain name")

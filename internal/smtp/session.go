@@ -228,10 +228,13 @@ func (s *session) quit() {
 	s.close()
 }
 
-// close closes the session without a word.
+// close closes the session without a word of SMTP. TLS says its own goodbye
+// only on a session that is well: it would wait for a dead peer.
 func (s *session) close() {
+	if s.broken {
+		_ = s.raw.Close()
+		return
+	}
 	s.broken = true
-	// Closing TLS writes an alert, for which a dead peer must not make us wait.
-	_ = s.conn.SetDeadline(time.Now().Add(time.Second))
 	_ = s.conn.Close()
 }

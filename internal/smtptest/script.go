@@ -58,6 +58,14 @@ func Raw(text string) Action {
 	return func(p *Peer) bool { return p.write(text) }
 }
 
+// Accept goes on as after a positive reply, without giving one.
+func Accept() Action {
+	return func(p *Peer) bool {
+		p.code = 250
+		return true
+	}
+}
+
 // Close ends the connection in an orderly way (FIN).
 func Close() Action {
 	return func(p *Peer) bool {
