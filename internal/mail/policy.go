@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 )
@@ -115,6 +116,9 @@ func (p *Policy) Apply(id Identity) (Overlay, error) {
 	if err := p.checkAllowed(id, a); err != nil {
 		return o, err
 	}
+	if id.Sealed && p.restricts() && bytes.Count(id.fromField, []byte("@")) != len(id.From) {
+		return o, notAllowed("message.from") // readers may disagree about whom it names
+	}
 	if len(a.from) > 0 {
 		o.From = a.from[0]
 	} else if id.fromField == nil {
@@ -176,28 +180,33 @@ func (p *Policy) checkAllowed(id Identity, a authorship) error {
 	if len(p.AllowedFromDomains) == 0 {
 		return nil
 	}
-	refused := func(field string) error {
-		return &FieldError{Field: field, Reason: "is not in a domain that may send through this connection; use an allowed one", Code: CodeSenderNotAllowed}
-	}
 	if len(a.from) == 0 && id.fromField != nil {
-		return refused("message.from")
+		return notAllowed("message.from")
 	}
 	for _, one := range a.from {
 		if !a.own && !p.allows(one.Addr) {
-			return refused("message.from")
+			return notAllowed("message.from")
 		}
 	}
 	if a.forced {
 		return nil // neither of the others goes out
 	}
 	if id.Sender.Addr == "" && id.senderField != nil || id.Sender.Addr != "" && !p.allows(id.Sender.Addr) {
-		return refused("message.sender")
+		return notAllowed("message.sender")
 	}
 	if id.EnvelopeGiven && id.EnvelopeFrom != "" && p.EnvelopeFrom == "" && !p.allows(id.EnvelopeFrom) {
-		return refused("envelope.from")
+		return notAllowed("envelope.from")
 	}
 	return nil
 }
+
+func notAllowed(field string) error {
+	return &FieldError{Field: field, Reason: "is not in a domain that may send through this connection; use an allowed one", Code: CodeSenderNotAllowed}
+}
+
+// restricts reports whether not everybody may send. Then a sender's field is
+// written anew from what was checked, so that no reader can see another in it.
+func (p *Policy) restricts() bool { return p.ForceFrom || len(p.AllowedFromDomains) > 0 }
 
 // allows reports whether the address is in an allowed domain.
 func (p *Policy) allows(addr string) bool {
@@ -247,6 +256,9 @@ func (p *Policy) header(id Identity, a authorship) []byte {
 		} else if len(list) > 0 {
 			out = AppendAddresses(out, name, list)
 		}
+	}
+	if p.restricts() {
+		id.fromField, id.senderField = nil, nil
 	}
 	if a.changed {
 		put("From", nil, a.from)

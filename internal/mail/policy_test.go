@@ -39,7 +39,7 @@ func TestPolicyApply(t *testing.T) {
 		{"forced", Policy{From: site, ForceFrom: true}, author, "From: Jane <mail@site.example>|Reply-To: Jane <jane@example.com>|", "mail@site.example"},
 		{"forced with name", Policy{From: site, ForceFrom: true, ForceName: true}, author, "From: Site <mail@site.example>|Reply-To: Jane <jane@example.com>|", "mail@site.example"},
 		{"forced name", Policy{From: site, ForceName: true}, author, "From: Site <jane@example.com>|", "jane@example.com"},
-		{"forced to the same", Policy{From: site, ForceFrom: true}, raw("From: \"Me\"  <MAIL@site.example>\n\n"), "From: \"Me\"  <MAIL@site.example>|", "MAIL@site.example"},
+		{"forced to the same", Policy{From: site, ForceFrom: true}, raw("From: \"Me\"  <MAIL@site.example>\n\n"), "From: Me <MAIL@site.example>|", "MAIL@site.example"},
 		{"forced, Reply-To there", Policy{From: site, ForceFrom: true}, with(func(id *Identity) { id.ReplyTo = reply }), "From: Jane <mail@site.example>|Reply-To: help@site.example|", "mail@site.example"},
 		{"forced, Reply-To of the policy", Policy{From: site, ForceFrom: true, ReplyTo: reply}, author, "From: Jane <mail@site.example>|Reply-To: help@site.example|", "mail@site.example"},
 		{"forced, Sender and envelope go", Policy{From: site, ForceFrom: true}, with(func(id *Identity) {
@@ -59,6 +59,7 @@ func TestPolicyApply(t *testing.T) {
 		{"null envelope", Policy{EnvelopeFrom: "bounce@site.example", From: site, ForceFrom: true}, with(func(id *Identity) { id.EnvelopeGiven = true }), "From: Jane <mail@site.example>|Reply-To: Jane <jane@example.com>|", ""},
 		{"headers", Policy{Headers: []Header{{"X-A", "ä"}, {"x-b", "2"}}}, raw("From: a@x\nX-B: 1\n\n"), "From: a@x|X-A: =?utf-8?b?w6Q=?=|", "a@x"},
 		{"allowed", Policy{AllowedFromDomains: []string{"*.example.org", "example.com"}}, author, "From: Jane <jane@example.com>|", "jane@example.com"},
+		{"written anew", Policy{AllowedFromDomains: []string{"x"}}, raw("From: =?u?q?<e@evil>?= (c) <a@x>\nFrom: e@evil\nSender: (d) s@x\n\n"), "From: \"=?u?q?<e@evil>?=\" <a@x>|Sender: d <s@x>|", "s@x"},
 		{"sealed", Policy{From: site, Headers: []Header{{"X", "y"}}, ReplyTo: reply}, raw("DKIM-Signature: x\nFrom: a@x\n\n"), "", "a@x"},
 		{"sealed, forced to the same", Policy{From: site, ForceFrom: true}, raw("DKIM-Signature: x\nFrom: mail@site.example\n\n"), "", "mail@site.example"},
 	} {
@@ -78,6 +79,13 @@ func TestPolicyRefuses(t *testing.T) {
 	site := Address{"Site", "mail@site.example"}
 	only := Policy{AllowedFromDomains: []string{"*.site.example", "x"}}
 	from := func(addr string) Identity { return Identity{From: []Address{{"", addr}}} }
+	raw := func(s string) Identity {
+		c, err := Canonicalize([]byte(s), testOptions)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Identity
+	}
 	sealed := Identity{From: []Address{{"", "a@x"}}, Sealed: true}
 	for _, test := range []struct {
 		name        string
@@ -95,6 +103,12 @@ func TestPolicyRefuses(t *testing.T) {
 		{"sender", only, Identity{From: []Address{{"", "a@x"}}, Sender: Address{"", "b@y"}}, "message.sender", CodeSenderNotAllowed},
 		{"envelope", only, Identity{From: []Address{{"", "a@x"}}, EnvelopeFrom: "b@y", EnvelopeGiven: true}, "envelope.from", CodeSenderNotAllowed},
 		{"sealed, allowed", only, Identity{From: []Address{{"", "a@y"}}, Sealed: true}, "message.from", CodeSenderNotAllowed},
+		{"sealed, second From", only, raw("DKIM-Signature: x\nFrom: a@x\nFrom: e@evil\n\n"), "message.from", CodeSenderNotAllowed},
+		{"sealed, second From unreadable", only, raw("DKIM-Signature: x\nFrom: a@x\nFrom: <\n\n"), "message.from", CodeSenderNotAllowed},
+		{"sealed, second From forced", Policy{From: Address{"", "a@x"}, ForceFrom: true}, raw("DKIM-Signature: x\nFrom: a@x\nFrom: e@evil\n\n"), "raw.content", CodeSignedContent},
+		{"sealed, ambiguous", only, raw("DKIM-Signature: x\nFrom: =?u?q?<e@evil>?= <a@x>\n\n"), "message.from", CodeSenderNotAllowed},
+		{"sealed, second Sender", only, raw("DKIM-Signature: x\nFrom: a@x\nSender: a@x\nSender: e@evil\n\n"), "message.sender", CodeSenderNotAllowed},
+		{"two senders", only, raw("From: a@x\nSender: a@x, e@evil\n\n"), "message.sender", CodeSenderNotAllowed},
 		{"no sender", Policy{}, Identity{}, "message.from", CodeSenderRequired},
 		{"no envelope", Policy{}, Identity{fromField: []byte("From: <\r\n")}, "envelope.from", CodeSenderRequired},
 		{"bad envelope", Policy{}, Identity{From: []Address{{"", "a@x"}}, EnvelopeFrom: "b", EnvelopeGiven: true}, "envelope.from", ""},

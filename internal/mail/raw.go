@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,6 +62,7 @@ type rawBuilder struct {
 	mediaType      string // of the first Content-Type
 	params         []param
 	has            map[string]bool // of the fields we may add, those that are there
+	covered        map[string]bool // fields that a DKIM or ARC signature covers
 
 	out      []byte // the new header
 	identity Identity
@@ -70,11 +72,12 @@ func (b *rawBuilder) body() []byte { return b.data[b.header.body:] }
 
 // inspect finds out what there is.
 func (b *rawBuilder) inspect() {
-	b.has = make(map[string]bool, 8)
+	b.has, b.covered = make(map[string]bool, 8), map[string]bool{}
 	for _, f := range b.header.fields {
 		switch name := strings.ToLower(string(f.name())); name {
 		case "dkim-signature", "arc-message-signature", "arc-seal":
 			b.sealed, b.signed = true, true
+			b.noteSigned(f.value())
 		case "content-type":
 			if !b.has[name] {
 				b.mediaType, b.params = parseParams(f.value())
@@ -94,7 +97,7 @@ func (b *rawBuilder) buildHeader() error {
 	for _, f := range b.header.fields {
 		switch name := strings.ToLower(string(f.name())); {
 		case (name == "bcc" || name == "resent-bcc") && !b.options.KeepBcc:
-			if b.sealed && b.signs(name) {
+			if b.covered[name] {
 				return &FieldError{Field: "raw.content", Reason: "has a signature over its Bcc field, which must not be sent; sign it without", Code: CodeSignedContent}
 			}
 		case name == "from" || name == "sender" || name == "reply-to":
@@ -117,37 +120,28 @@ func (b *rawBuilder) buildHeader() error {
 	return nil
 }
 
-// signs reports whether a signature of the message covers the field. Without
-// a list of fields it covers none (RFC 6376 section 3.5, tag h).
-func (b *rawBuilder) signs(name string) bool {
-	for _, f := range b.header.fields {
-		if !f.is("DKIM-Signature") && !f.is("ARC-Message-Signature") {
+// noteSigned remembers what a signature covers (RFC 6376 section 3.5, tag h).
+func (b *rawBuilder) noteSigned(signature string) {
+	for tag := range strings.SplitSeq(signature, ";") {
+		key, list, _ := strings.Cut(tag, "=")
+		if strings.TrimSpace(key) != "h" {
 			continue
 		}
-		for tag := range strings.SplitSeq(f.value(), ";") {
-			key, list, _ := strings.Cut(tag, "=")
-			if strings.TrimSpace(key) != "h" {
-				continue
-			}
-			for signed := range strings.SplitSeq(list, ":") {
-				if strings.EqualFold(strings.TrimSpace(signed), name) {
-					return true
-				}
-			}
+		for name := range strings.SplitSeq(list, ":") {
+			b.covered[strings.ToLower(strings.TrimSpace(name))] = true
 		}
 	}
-	return false
 }
 
 // takeIdentity reads a field that belongs to the overlay. Of several From
 // fields, by which a reader could be shown another sender than the policy saw,
-// the first is taken.
+// the first is taken. Sealed content keeps them all, so the policy gets to see
+// all.
 func (b *rawBuilder) takeIdentity(name string, f field) {
 	id := &b.identity
-	var fixed []byte
+	fixed := f.raw
 	if b.sealed {
 		b.out = append(b.out, f.raw...)
-		fixed = f.raw
 	} else {
 		fixed = appendFixed(nil, f, false)
 	}
@@ -158,10 +152,17 @@ func (b *rawBuilder) takeIdentity(name string, f field) {
 	switch {
 	case f.value() == "":
 	case name == "from" && id.fromField == nil:
-		id.fromField, id.From = fixed, list
-	case name == "sender" && id.senderField == nil:
-		id.senderField = fixed
-		if len(list) > 0 {
+		id.fromField, id.From = slices.Clone(fixed), list
+	case name == "from" && b.sealed:
+		if len(list) == 0 {
+			id.From = nil // unreadable in part is unreadable
+		} else if len(id.From) > 0 {
+			id.From = append(id.From, list...)
+		}
+		id.fromField = append(id.fromField, fixed...)
+	case name == "sender" && (id.senderField == nil || b.sealed):
+		id.senderField, id.Sender = append(id.senderField, fixed...), Address{}
+		if len(list) == 1 && len(id.senderField) == len(fixed) {
 			id.Sender = list[0]
 		}
 	case name == "reply-to" && id.replyToField == nil:
