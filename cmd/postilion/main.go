@@ -4,14 +4,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/postilion-mail/postilion/cmd/postilion/internal/cli"
 	"github.com/postilion-mail/postilion/internal/config"
 	"github.com/postilion-mail/postilion/internal/sendmail"
+	"github.com/postilion-mail/postilion/server"
 )
 
 // version is set by the linker.
@@ -41,6 +42,9 @@ func sendmailArgs(args []string) ([]string, bool) {
 	return nil, false
 }
 
-func serve(context.Context, *config.Config, *slog.Logger) error {
-	return errors.New("not built in")
+func serve(ctx context.Context, configuration *config.Config, log *slog.Logger) error {
+	// What the daemon makes is its own; what others may use gets its mode
+	// where it is made.
+	syscall.Umask(0o077)
+	return server.Run(ctx, configuration, server.Options{Version: version, Log: log})
 }

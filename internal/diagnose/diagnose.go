@@ -15,6 +15,7 @@ type Diagnosis struct {
 	Title       string
 	Explanation string
 	Remedies    []string // in the order to try them
+	Link        string   // a page that tells more, empty if none
 	Blame       plugin.Blame
 	RetryHelps  bool
 }

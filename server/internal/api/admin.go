@@ -1,0 +1,142 @@
+package api
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
+	"github.com/postilion-mail/postilion/server/internal/auth"
+	"github.com/postilion-mail/postilion/server/internal/convert"
+	"github.com/postilion-mail/postilion/server/internal/fault"
+)
+
+// errStopping ends streams when the daemon stops.
+var errStopping = fault.Fault{
+	Code: codes.Unavailable, Reason: "stopping", Text: "the daemon stops", RetryAfter: time.Second,
+	Remedy: "connect again and go on after the last sequence number",
+}.Err()
+
+// CreateClient implements postilion.v1.AdminService.
+func (a *API) CreateClient(ctx context.Context, req *postilionv1.CreateClientRequest) (*postilionv1.CreateClientResponse, error) {
+	wanted, err := convert.Client(req.GetClient())
+	if err != nil {
+		return nil, err
+	}
+	client, token, err := a.Registry.CreateClient(ctx, wanted, req.GetWithToken())
+	if err != nil {
+		return nil, err
+	}
+	return &postilionv1.CreateClientResponse{Client: convert.FromClient(client), Token: token}, nil
+}
+
+// ListClients implements postilion.v1.AdminService.
+func (a *API) ListClients(context.Context, *postilionv1.ListClientsRequest) (*postilionv1.ListClientsResponse, error) {
+	out := &postilionv1.ListClientsResponse{}
+	for _, c := range a.Registry.Clients() {
+		out.Clients = append(out.Clients, convert.FromClient(&c))
+	}
+	return out, nil
+}
+
+// UpdateClient implements postilion.v1.AdminService.
+func (a *API) UpdateClient(ctx context.Context, req *postilionv1.UpdateClientRequest) (*postilionv1.UpdateClientResponse, error) {
+	wanted, err := convert.Client(req.GetClient())
+	if err != nil {
+		return nil, err
+	}
+	client, err := a.Registry.UpdateClient(ctx, wanted)
+	if err != nil {
+		return nil, err
+	}
+	return &postilionv1.UpdateClientResponse{Client: convert.FromClient(client)}, nil
+}
+
+// DeleteClient implements postilion.v1.AdminService.
+func (a *API) DeleteClient(ctx context.Context, req *postilionv1.DeleteClientRequest) (*postilionv1.DeleteClientResponse, error) {
+	client, ok := a.Registry.ClientNamed(req.GetName())
+	if !ok {
+		return nil, fault.NotFound("client", req.GetName())
+	}
+	var lanes []string
+	waiting, _, err := a.Store.Usage(ctx, client.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range a.Registry.All() {
+		if c.Owner == client.ID {
+			lanes = append(lanes, c.ID)
+		}
+	}
+	if waiting > 0 && !req.GetForce() {
+		return nil, fault.Fault{
+			Code: codes.FailedPrecondition, Reason: "mail_waits", Resource: "client/" + client.Name, Text: "mail of this client waits",
+			Remedy: "wait until it has gone out, or delete with force, which holds what waits for the client's own connections",
+		}.Err()
+	}
+	if err := a.Registry.DeleteClient(ctx, req.GetName()); err != nil {
+		return nil, err
+	}
+	out := &postilionv1.DeleteClientResponse{}
+	for _, lane := range lanes {
+		held, err := a.Store.HoldLane(context.WithoutCancel(ctx), lane, "the client "+client.Name+" was deleted")
+		if err != nil {
+			return nil, err
+		}
+		out.Held += int64(held)
+	}
+	return out, nil
+}
+
+// CreateToken implements postilion.v1.AdminService.
+func (a *API) CreateToken(ctx context.Context, req *postilionv1.CreateTokenRequest) (*postilionv1.CreateTokenResponse, error) {
+	token, secret, err := a.Registry.CreateToken(ctx, req.GetClient())
+	if err != nil {
+		return nil, err
+	}
+	return &postilionv1.CreateTokenResponse{Token: convert.FromToken(token), Secret: secret}, nil
+}
+
+// RevokeToken implements postilion.v1.AdminService.
+func (a *API) RevokeToken(ctx context.Context, req *postilionv1.RevokeTokenRequest) (*postilionv1.RevokeTokenResponse, error) {
+	if err := a.Registry.RevokeToken(ctx, req.GetClient(), req.GetTokenId()); err != nil {
+		return nil, err
+	}
+	return &postilionv1.RevokeTokenResponse{}, nil
+}
+
+// ListTransports implements postilion.v1.AdminService.
+func (a *API) ListTransports(context.Context, *postilionv1.ListTransportsRequest) (*postilionv1.ListTransportsResponse, error) {
+	out := &postilionv1.ListTransportsResponse{}
+	for _, d := range a.Transports.Descriptions() {
+		out.Transports = append(out.Transports, convert.Transport(d))
+	}
+	return out, nil
+}
+
+// features are what a client of another version may ask for.
+var features = []string{"send", "send_batch", "wait", "idempotency", "events", "watch", "routes", "fallback", "hold"}
+
+// GetServerInfo implements postilion.v1.AdminService.
+func (a *API) GetServerInfo(ctx context.Context, _ *postilionv1.GetServerInfoRequest) (*postilionv1.GetServerInfoResponse, error) {
+	caller := auth.From(ctx)
+	out := &postilionv1.GetServerInfoResponse{
+		Version: a.Version, Features: features, StartTime: timestamppb.New(a.Started),
+		MaxContentBytes: a.Limits.ContentBytes, MaxRecipients: int32(a.Limits.Recipients),
+		Client: caller.Name, Scopes: convert.Scopes(caller.Scopes),
+	}
+	if caller.Admin() {
+		stats, err := a.Store.Stats(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out.Recipients = map[string]int64{}
+		for state, n := range stats.Recipients {
+			out.Recipients[strings.ToLower(state.String())] = n
+		}
+	}
+	return out, nil
+}

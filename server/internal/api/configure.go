@@ -1,0 +1,137 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
+
+	"github.com/postilion-mail/postilion/internal/intake"
+	"github.com/postilion-mail/postilion/internal/registry"
+	"github.com/postilion-mail/postilion/plugin"
+	"github.com/postilion-mail/postilion/server/internal/auth"
+	"github.com/postilion-mail/postilion/server/internal/convert"
+	"github.com/postilion-mail/postilion/server/internal/fault"
+)
+
+// Configure implements postilion.v1.MailerService.
+func (a *API) Configure(ctx context.Context, req *postilionv1.ConfigureRequest) (*postilionv1.ConfigureResponse, error) {
+	change, err := a.change(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	change.ValidateOnly = req.GetValidateOnly()
+	change.SetDefault = req.GetSetDefault()
+	if err := a.checkChange(ctx, change); err != nil {
+		return nil, err
+	}
+	c, created, err := a.Registry.Configure(ctx, change)
+	if err != nil {
+		return nil, err
+	}
+	out := &postilionv1.ConfigureResponse{Created: created, Warnings: warnings(&c)}
+	if change.ValidateOnly {
+		out.Connection = convert.FromConnection(&c)
+		return out, nil
+	}
+	// At once, so that who configured and then looks or sends sees the lane
+	// without its old pause.
+	a.Dispatcher.Configure(c.ID)
+	out.Connection, err = a.connection(context.WithoutCancel(ctx), &c, auth.From(ctx))
+	return out, err
+}
+
+// change makes of a request the whole connection that is wanted.
+func (a *API) change(ctx context.Context, req *postilionv1.ConfigureRequest) (registry.Change, error) {
+	id := auth.From(ctx)
+	change := registry.Change{Client: id.Client, Admin: id.Admin(), ETag: req.GetEtag(), Clear: req.GetClearSecrets()}
+	wanted := req.GetConnection()
+	if wanted == nil {
+		return change, fault.Invalid("connection", "is missing", "give at least its name and transport")
+	}
+	if mask := req.GetUpdateMask(); mask != nil {
+		stored, err := a.Registry.Get(id.Client, wanted.GetName())
+		if err != nil {
+			return change, err
+		}
+		if stored.Owner != id.Client {
+			return change, fault.NotFound("connection", wanted.GetName())
+		}
+		if wanted, err = convert.Patch(convert.FromConnection(&stored), wanted, mask.GetPaths()); err != nil {
+			return change, err
+		}
+		if change.ETag == "" {
+			change.ETag = stored.ETag // the patch is for what was read here
+		}
+	}
+	var err error
+	change.Connection, change.Secrets, err = convert.Connection(wanted)
+	return change, err
+}
+
+// checkChange judges what the registry does not know: the transport's
+// settings and the sender policy.
+func (a *API) checkChange(ctx context.Context, change registry.Change) error {
+	if err := intake.CheckPolicy(&change.Connection.Sender); err != nil {
+		return err
+	}
+	c, secrets, err := a.Registry.Draft(change)
+	if err != nil {
+		return err
+	}
+	instance, err := a.open(ctx, &c, secrets)
+	if err != nil {
+		return err
+	}
+	return instance.Close()
+}
+
+// open opens an instance; a bad setting becomes an error with its field in
+// the request.
+func (a *API) open(ctx context.Context, c *registry.Connection, secrets registry.Secrets) (plugin.Instance, error) {
+	instance, err := a.Transports.Open(ctx, c, secrets)
+	if as := (*plugin.SettingError)(nil); errors.As(err, &as) {
+		return nil, &plugin.SettingError{Field: a.settingField(c.Transport, as.Field), Reason: as.Reason}
+	}
+	return instance, err
+}
+
+func (a *API) settingField(transport, setting string) string {
+	if setting == "transport" {
+		return "connection.custom.transport"
+	}
+	description, _ := a.Transports.Describe(transport)
+	for _, f := range description.Fields {
+		if f.Name == setting {
+			return convert.SettingField(transport, setting, f.Secret)
+		}
+	}
+	return convert.SettingField(transport, setting, false)
+}
+
+// warnings are for what is allowed but unwise.
+func warnings(c *registry.Connection) []string {
+	var out []string
+	if c.Transport != "smtp" {
+		return nil
+	}
+	text := func(name string) string { s, _ := c.Settings[name].(string); return s }
+	if skip, _ := c.Settings["skip_verify"].(bool); skip {
+		out = append(out, "The server's certificate is not verified: whoever sits on the way can read mail and password.")
+	}
+	switch text("security") {
+	case "none":
+		out = append(out, "The session is not encrypted.")
+	case "opportunistic":
+		out = append(out, "The session is encrypted only if the server offers it; whoever sits on the way can remove the offer.")
+	}
+	switch text("minimum_tls") {
+	case "1.0", "1.1":
+		out = append(out, "TLS 1.0 and 1.1 are no longer secure (RFC 8996).")
+	}
+	if d, err := time.ParseDuration(text("content_timeout")); err == nil && d < time.Minute {
+		out = append(out, "A short limit for the final answer can cause duplicates.")
+	}
+	return out
+}

@@ -1,0 +1,197 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/postilion-mail/postilion/server/internal/auth"
+	"github.com/postilion-mail/postilion/server/internal/face"
+)
+
+// endpoint is a listener with the face that serves on it.
+type endpoint struct {
+	name     string // as systemd's FileDescriptorName
+	listener *face.Listener
+	http     *http.Server // nil: gRPC
+}
+
+// maxOverhead is what a request may have beside the content of its message:
+// addresses, texts that become the content, attachments' names.
+const maxOverhead = 4 << 20
+
+// listen makes the faces and their listeners. Those that systemd hands over
+// (sd_listen_fds(3)) are used instead of our own.
+func (d *daemon) listen() error {
+	options := face.Options{
+		Gate:       &auth.Gate{Directory: d.registry, AdminUIDs: []int{0, os.Geteuid()}},
+		MaxMessage: int(d.cfg.MaxMessageSize) + maxOverhead,
+		Observe:    face.Observer{Log: d.log, Called: d.metrics.Called, Panicked: d.metrics.Panicked},
+	}
+	d.grpc = face.NewGRPC(options)
+	d.api.RegisterGRPC(d.grpc)
+	d.health = health.NewServer()
+	grpc_health_v1.RegisterHealthServer(d.grpc, d.health)
+
+	mux := http.NewServeMux()
+	d.api.Handle(mux, options.HandlerOptions(true), options.HandlerOptions(false))
+	mux.HandleFunc("GET /healthz", d.healthz)
+	d.http = face.NewHTTP(mux, d.log)
+
+	given, err := activation.ListenersWithNames()
+	if err != nil {
+		return fmt.Errorf("sockets of systemd: %w", err)
+	}
+	for _, open := range []func(map[string][]net.Listener) error{d.listenSockets, d.listenTCP, d.listenMetrics} {
+		if err := open(given); err != nil {
+			return err
+		}
+	}
+	for name, listeners := range given {
+		if len(listeners) > 0 {
+			return fmt.Errorf("systemd hands over a socket named %q; the names are grpc, http, grpc-tcp, http-tcp and metrics", name)
+		}
+	}
+	return nil
+}
+
+// take gives a listener that was handed over, or makes one.
+func take(given map[string][]net.Listener, name string, listen func() (net.Listener, error)) (net.Listener, error) {
+	if listeners := given[name]; len(listeners) > 0 {
+		given[name] = listeners[1:]
+		return listeners[0], nil
+	}
+	return listen()
+}
+
+func (d *daemon) listenSockets(given map[string][]net.Listener) error {
+	if err := makeRunDir(d.cfg.RunDir); err != nil {
+		return fmt.Errorf("run_dir: %w", err)
+	}
+	mode, gid := fs.FileMode(0o666), -1
+	if name := d.cfg.SocketGroup; name != "" {
+		var err error
+		if gid, err = groupID(name); err != nil {
+			return fmt.Errorf("socket_group: %w", err)
+		}
+		mode = 0o660
+	}
+	for _, s := range []struct {
+		name, path string
+		door       auth.Door
+		mode       fs.FileMode
+		gid        int
+		http       *http.Server
+		address    *string
+	}{
+		{"admin", filepath.Join(d.cfg.DataDir, "admin.sock"), auth.DoorAdmin, 0o600, -1, nil, &d.addresses.AdminSocket},
+		{"grpc", filepath.Join(d.cfg.RunDir, "postilion.sock"), auth.DoorPublic, mode, gid, nil, &d.addresses.GRPCSocket},
+		{"http", filepath.Join(d.cfg.RunDir, "postilion-http.sock"), auth.DoorPublic, mode, gid, d.http, &d.addresses.HTTPSocket},
+	} {
+		l, err := take(given, s.name, func() (net.Listener, error) { return face.ListenUnix(s.path, s.mode, s.gid) })
+		if err != nil {
+			return err
+		}
+		*s.address = l.Addr().String()
+		d.endpoints = append(d.endpoints, endpoint{s.name, &face.Listener{Listener: l, Kind: s.door}, s.http})
+	}
+	return nil
+}
+
+// makeRunDir makes the directory of the public sockets, which everybody may go
+// through and nobody else may list. One that is there stays as it is.
+func makeRunDir(dir string) error {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o711) // whatever the umask is
+}
+
+func (d *daemon) listenTCP(given map[string][]net.Listener) error {
+	var certificate *tls.Certificate
+	if d.cfg.TLSCertFile != "" {
+		pair, err := tls.LoadX509KeyPair(d.cfg.TLSCertFile, d.cfg.TLSKeyFile)
+		if err != nil {
+			return fmt.Errorf("tls_cert_file: %w", err)
+		}
+		certificate = &pair
+	}
+	for _, s := range []struct {
+		name, listen string
+		protocols    []string
+		http         *http.Server
+		address      *string
+	}{
+		{"grpc-tcp", d.cfg.GRPCListen, []string{"h2"}, nil, &d.addresses.GRPC},
+		{"http-tcp", d.cfg.HTTPListen, []string{"h2", "http/1.1"}, d.http, &d.addresses.HTTP},
+	} {
+		if s.listen == "" && len(given[s.name]) == 0 {
+			continue
+		}
+		l, err := take(given, s.name, func() (net.Listener, error) { return net.Listen("tcp", s.listen) })
+		if err != nil {
+			return err
+		}
+		*s.address = l.Addr().String()
+		wrapped := &face.Listener{Listener: l, Kind: auth.DoorTCP}
+		if certificate != nil {
+			wrapped.TLS = face.ServerTLS(*certificate, s.protocols...)
+		}
+		d.endpoints = append(d.endpoints, endpoint{s.name, wrapped, s.http})
+	}
+	return nil
+}
+
+func (d *daemon) listenMetrics(given map[string][]net.Listener) error {
+	if d.cfg.MetricsListen == "" && len(given["metrics"]) == 0 {
+		return nil
+	}
+	l, err := take(given, "metrics", func() (net.Listener, error) { return net.Listen("tcp", d.cfg.MetricsListen) })
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", d.metrics.Handler())
+	mux.HandleFunc("GET /healthz", d.healthz)
+	d.admin = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	d.addresses.Metrics = l.Addr().String()
+	d.endpoints = append(d.endpoints, endpoint{"metrics", &face.Listener{Listener: l, Kind: auth.DoorTCP}, d.admin})
+	return nil
+}
+
+// healthz is the readiness of the gRPC health service, for those who ask by
+// HTTP.
+func (d *daemon) healthz(w http.ResponseWriter, r *http.Request) {
+	answer, err := d.health.Check(r.Context(), &grpc_health_v1.HealthCheckRequest{})
+	if err != nil || answer.GetStatus() != grpc_health_v1.HealthCheckResponse_SERVING {
+		http.Error(w, "not serving", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+func groupID(name string) (int, error) {
+	if gid, err := strconv.Atoi(name); err == nil && gid >= 0 {
+		return gid, nil
+	}
+	group, err := user.LookupGroup(name)
+	if err != nil {
+		return -1, errors.New("there is no group " + strconv.Quote(name) + "; name one of /etc/group")
+	}
+	return strconv.Atoi(group.Gid)
+}

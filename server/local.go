@@ -1,0 +1,109 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/postilion-mail/postilion/internal/intake"
+	"github.com/postilion-mail/postilion/internal/mail"
+	"github.com/postilion-mail/postilion/internal/maildrop"
+	"github.com/postilion-mail/postilion/internal/outbox"
+	"github.com/postilion-mail/postilion/internal/registry"
+	"github.com/postilion-mail/postilion/server/internal/fault"
+)
+
+// domain is this host's name for Message-IDs and for names without a domain:
+// the configured one, or the machine's if it can stand in an address.
+func domain(configured string) string {
+	name := configured
+	if name == "" {
+		name, _ = os.Hostname()
+	}
+	if ascii, err := mail.ParseDomain(name); err == nil {
+		return ascii
+	}
+	return "localhost.localdomain"
+}
+
+func readToken(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(b)), err
+}
+
+// writeToken replaces the file at once, so that nobody reads half a token.
+func writeToken(path, token string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".token-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(token + "\n")
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return fmt.Errorf("admin.token: %w", err)
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// openMaildrop opens the way in that works while the daemon is down.
+func (d *daemon) openMaildrop() error {
+	if err := maildrop.Prepare(d.cfg.MaildropDir); err != nil {
+		return fmt.Errorf("maildrop_dir: %w", err)
+	}
+	var err error
+	d.pickup, err = maildrop.New(maildrop.Options{
+		Dir: d.cfg.MaildropDir, Submit: d.submit, Log: d.log, MaxSize: d.cfg.MaxMessageSize,
+	})
+	return err
+}
+
+// submit accepts a message of the maildrop as its owner's. What would be an
+// error that the caller has to mend is final here, since there is no caller
+// any more; all else is tried again.
+func (d *daemon) submit(ctx context.Context, uid uint32, drop *maildrop.Drop) error {
+	client, err := d.dropClient(uid, drop)
+	if err != nil {
+		return maildrop.Permanent(err)
+	}
+	s := &intake.Submission{
+		Client: client, Source: "maildrop", Raw: drop.Content, Key: drop.Key, Priority: outbox.PriorityNormal,
+		EnvelopeID: drop.EnvelopeID, Return: drop.Return, Notify: drop.NotifySender,
+	}
+	if drop.From != nil {
+		s.From, s.FromGiven = *drop.From, true
+	}
+	for _, address := range drop.Recipients {
+		s.Recipients = append(s.Recipients, outbox.Recipient{Address: address, Notify: drop.Notify})
+	}
+	_, err = d.intake.Accept(ctx, s, nil)
+	switch status.Code(fault.From(err)) {
+	case codes.OK:
+		return nil
+	case codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.PermissionDenied, codes.FailedPrecondition:
+		return maildrop.Permanent(err)
+	}
+	if errors.Is(err, intake.ErrTooLarge) {
+		return maildrop.Permanent(err)
+	}
+	return err
+}
+
+// dropClient is the client of a drop: that of its owner.
+func (d *daemon) dropClient(uid uint32, _ *maildrop.Drop) (*registry.Client, error) {
+	client, ok := d.registry.ByUID(uid)
+	if !ok || !client.Scopes.Has(registry.ScopeSend) {
+		return nil, fmt.Errorf("no client that may send is bound to the Unix user %d", uid)
+	}
+	return client, nil
+}
