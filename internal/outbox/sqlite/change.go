@@ -61,11 +61,12 @@ func (s *Store) after() {
 	p := &s.pending
 	s.mu.Lock()
 	s.applyCounters(p.counts)
-	for _, cl := range p.claimed {
-		s.claims[cl.id] = cl
-	}
+	// A job that is recorded and claimed again in one group is claimed after it.
 	for _, id := range p.ended {
 		delete(s.claims, id)
+	}
+	for _, cl := range p.claimed {
+		s.claims[cl.id] = cl
 	}
 	if p.events {
 		close(s.changed)
