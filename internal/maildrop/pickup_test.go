@@ -236,6 +236,39 @@ func TestRefusedDropDoesNotStopOthers(t *testing.T) {
 	})
 }
 
+func TestTemporaryRefusalEndsTheTurn(t *testing.T) {
+	t.Parallel()
+	dir, k := shared(t), new(taker)
+	k.answer = func(*Drop) error { return errors.New("full") }
+	for range 5 {
+		drop(t, dir)
+	}
+	scanAll(t, start(t, dir, k, nil))
+	if n := len(k.got()); n != 1 {
+		t.Errorf("%d submitted to a daemon that is full", n)
+	}
+}
+
+func TestRunPrunes(t *testing.T) {
+	t.Parallel()
+	dir, k := shared(t), new(taker)
+	synctest.Test(t, func(t *testing.T) {
+		for range 5 {
+			if err := os.WriteFile(filepath.Join(dir, "junk"+NewKey()), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := start(t, dir, k, func(o *Options) { o.MaxBad = 2 })
+		ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+		defer stop()
+		p.Run(ctx)
+		if names := list(t, filepath.Join(dir, badName)); len(names) != 2 {
+			t.Errorf("%d in bad", len(names))
+		}
+		p.Close()
+	})
+}
+
 func TestPermanentRefusal(t *testing.T) {
 	t.Parallel()
 	dir, k := shared(t), new(taker)

@@ -1,13 +1,18 @@
 package sendmail
 
 import (
+	"context"
 	"crypto/sha256"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/postilion-mail/postilion/internal/maildrop"
 )
 
 // T110: what the daemon answers becomes the exit code.
@@ -148,6 +153,17 @@ func TestEarlyRefusal(t *testing.T) {
 	}
 }
 
+// So is one that accepts without reading it all, but not believed.
+func TestEarlyAcceptance(t *testing.T) {
+	t.Parallel()
+	w := down(t)
+	w.raw("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{\"id\":\"0193\"}")
+	big := letter + strings.Repeat("0123456789abcdef\n", 1<<18)
+	if exit, _, stderr := w.run(big, "-t"); exit != 0 || len(w.drops()) != 1 {
+		t.Error(exit, stderr)
+	}
+}
+
 // The answer is lost after the daemon has taken the message.
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()
@@ -157,6 +173,51 @@ func TestLostAnswer(t *testing.T) {
 	}
 	if d := w.drops(); len(d) != 1 || d[0].Key != w.one().IdempotencyKey || string(d[0].Content) != string(w.one().Raw.Content) {
 		t.Errorf("%d in the maildrop", len(d))
+	}
+}
+
+// What was left while the daemon was down is picked up once, with everything
+// that the daemon would have got.
+func TestLeftAndPickedUp(t *testing.T) {
+	t.Parallel()
+	w := down(t)
+	w.vars["POSTILION_MAILDROP_DIR"] = filepath.Join(w.dir, "shared")
+	if err := maildrop.Prepare(w.vars["POSTILION_MAILDROP_DIR"]); err != nil {
+		t.Fatal(err)
+	}
+	if exit, _, stderr := w.run(letter, "-t", "-i", "-f", "b@example.com"); exit != 0 {
+		t.Fatal(exit, stderr)
+	}
+	got := make(chan *maildrop.Drop, 2)
+	p, err := maildrop.New(maildrop.Options{
+		Dir: w.vars["POSTILION_MAILDROP_DIR"], Log: slog.New(slog.DiscardHandler), Interval: time.Millisecond,
+		Submit: func(_ context.Context, uid uint32, d *maildrop.Drop) error {
+			if uid != uint32(os.Getuid()) {
+				t.Errorf("uid %d", uid)
+			}
+			got <- d
+			return nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- p.Run(ctx) }()
+	select {
+	case d := <-got:
+		if *d.From != "b@example.com" || len(d.Recipients) != 3 || string(d.Content) != letter {
+			t.Errorf("%+v", d)
+		}
+	case <-time.After(60 * time.Second):
+		t.Error("not picked up")
+	}
+	stop()
+	<-done
+	if len(got) > 0 {
+		t.Error("picked up twice")
 	}
 }
 

@@ -100,6 +100,21 @@ func TestDots(t *testing.T) {
 	}
 }
 
+func TestIgnoreDots(t *testing.T) {
+	t.Parallel()
+	const text = "From: a@x.example\n\nbefore\n.\nafter\n"
+	for _, args := range [][]string{{"-i"}, {"-oi"}, {"-o", "i"}, {"-vi"}, {"-oem", "-oi"}} {
+		w := newWorld(t, accept)
+		if exit, _, stderr := w.run(text, append(args, "b@x.example")...); exit != 0 || string(w.one().Raw.Content) != text {
+			t.Error(args, exit, stderr, string(w.one().Raw.Content))
+		}
+	}
+	w := newWorld(t, accept)
+	if w.run(text, "-oe", "b@x.example"); string(w.one().Raw.Content) != "From: a@x.example\n\nbefore\n" {
+		t.Errorf("%q", w.one().Raw.Content)
+	}
+}
+
 func TestBrokenInputQueuesNothing(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"b@example.com"}, {"-i", "b@example.com"}, {"-t"}} {

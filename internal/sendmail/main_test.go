@@ -59,7 +59,6 @@ type world struct {
 	t    testing.TB
 	dir  string
 	vars map[string]string
-	stop func()
 
 	mu       sync.Mutex
 	requests []sent
