@@ -15,7 +15,7 @@ import (
 // connection that is no more are held. None of that is an attempt.
 //
 // What waits in the store is not moved as a whole: when a page has nothing
-// that can go another way, the next one waits a while.
+// that can go another way, the next one waits, longer each time in a pause.
 func (l *lane) divert(items []*item) {
 	if len(items) == 0 {
 		return
@@ -41,10 +41,11 @@ func (l *lane) divert(items []*item) {
 	}
 	if !moved && exists {
 		l.mu.Lock()
-		l.after = l.d.Now().Add(siftEvery)
+		l.after = l.d.Now().Add(siftEvery << min(l.breaker.sifts, 16))
 		if until.Before(l.after) {
 			l.after = until
 		}
+		l.breaker.sifts++
 		l.mu.Unlock()
 	}
 }

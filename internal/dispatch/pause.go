@@ -33,6 +33,7 @@ type breaker struct {
 	// says nothing about now.
 	epoch int
 	late  map[uuid.UUID]struct{}
+	sifts int // pages of the store in this pause with nothing to move
 
 	// The store keeps pauses for faults only. unsaved: it has yet to be told.
 	unsaved bool
@@ -66,6 +67,7 @@ func (b *breaker) trip(lane string, kind verdict, why *plugin.Outcome, now time.
 	b.pause.Strikes++
 	b.pause.Until = now.Add(wait)
 	b.pause.Outcome = *why
+	b.sifts = 0
 	b.epoch++
 }
 
