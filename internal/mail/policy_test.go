@@ -1,7 +1,9 @@
 package mail
 
 import (
+	"bytes"
 	"errors"
+	netmail "net/mail"
 	"strings"
 	"testing"
 )
@@ -155,4 +157,39 @@ func TestPolicyValidate(t *testing.T) {
 	} {
 		wantField(t, test.policy.Validate(), "connection.sender."+test.field)
 	}
+}
+
+// Whatever is in a raw message, another parser sees no sender that the policy
+// does not allow.
+func FuzzPolicy(f *testing.F) {
+	for _, s := range []string{
+		"a@x", "a@x, b@y", "=?u?q?<e@evil>?= <a@x>", "\"a@x\" <b@y>", "a@x\nFrom: b@y", "g: a@x;, b@y", "a (<b@y>) <a@x>", "<a@x> b@y",
+		"a@x\nDKIM-Signature: x\nFrom: e@evil", "a@x\nFrom : b@y\nARC-Seal: y", "ä@x", "a@x\n\tb@y", "@x:b@y", "a@x;b@y",
+	} {
+		f.Add(s)
+	}
+	policy := Policy{AllowedFromDomains: []string{"x"}}
+	f.Fuzz(func(t *testing.T, s string) {
+		c, err := Canonicalize([]byte("From: "+s+"\n\nb"), testOptions)
+		if err != nil {
+			return
+		}
+		o, err := policy.Apply(c.Identity)
+		if err != nil {
+			return
+		}
+		sent := append(o.Header, c.Bytes...)
+		m, err := netmail.ReadMessage(bytes.NewReader(sent))
+		if err != nil {
+			return
+		}
+		for _, from := range append(m.Header["From"], m.Header["Sender"]...) {
+			list, _ := netmail.ParseAddressList(from)
+			for _, a := range list {
+				if !strings.HasSuffix(strings.ToLower(a.Address), "@x") {
+					t.Fatalf("%q lets %q through:\n%q", s, a.Address, sent)
+				}
+			}
+		}
+	})
 }
