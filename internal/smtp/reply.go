@@ -63,7 +63,7 @@ func readReply(in *bufio.Reader, buffer []byte) (reply, error) {
 		}
 		code, more, text, ok := splitLine(line)
 		if !ok {
-			return reply{}, protocolError(fmt.Sprintf("the server did not answer in SMTP: %q", printable(string(line), 200)))
+			return reply{}, protocolError("the server did not answer in SMTP: " + printable(string(line), 200))
 		}
 		if lines > 1 {
 			if code != r.code {

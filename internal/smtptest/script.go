@@ -129,6 +129,14 @@ func Drip(text string, interval time.Duration) Action {
 	}
 }
 
+// Throttle reads what comes at a number of octets a second from now on.
+func Throttle(rate int) Action {
+	return func(p *Peer) bool {
+		p.rate = rate
+		return true
+	}
+}
+
 // Then does several things one after the other.
 func Then(actions ...Action) Action {
 	return func(p *Peer) bool {
@@ -324,6 +332,7 @@ type Peer struct {
 	seen   map[int]int // events that a rule's On has matched, by rule
 
 	code     int // of the last reply
+	rate     int // octets a second, 0 for any
 	mail     bool
 	accepted int // recipients
 	content  []byte
@@ -348,6 +357,10 @@ func (p *Peer) Ended() <-chan struct{} { return p.ended }
 type recorder struct{ p *Peer }
 
 func (r recorder) Read(b []byte) (int, error) {
+	if r.p.rate > 0 {
+		time.Sleep(time.Second)
+		b = b[:min(len(b), r.p.rate)]
+	}
 	n, err := r.p.conn.Read(b)
 	r.p.mu.Lock()
 	r.p.received.Write(b[:n])
