@@ -102,7 +102,7 @@ func (l *lane) claim() {
 		if err != nil {
 			l.d.Log.Error("cannot claim messages", "connection", l.id, "error", err)
 		}
-		l.divert(l.claimed(&request, &claimed, due, err))
+		l.divert(l.claimed(&request, &claimed, due, err), len(claimed.Jobs) == request.Limit)
 	}
 }
 

@@ -14,9 +14,10 @@ import (
 // off until the pause ends, with its reason for people to see; those of a
 // connection that is no more are held. None of that is an attempt.
 //
-// What waits in the store is not moved as a whole: when a page has nothing
-// that can go another way, the next one waits, longer each time in a pause.
-func (l *lane) divert(items []*item) {
+// What waits in the store is not moved as a whole: when there is more after a
+// page that has nothing to go another way, the next one waits, longer each
+// time in a pause.
+func (l *lane) divert(items []*item, more bool) {
 	if len(items) == 0 {
 		return
 	}
@@ -39,7 +40,7 @@ func (l *lane) divert(items []*item) {
 		moved = moved || moves
 		l.d.work.run(func() { l.record(i, &report, moves) })
 	}
-	if !moved && exists {
+	if more && !moved && exists {
 		l.mu.Lock()
 		l.after = l.d.Now().Add(siftEvery << min(l.breaker.sifts, 16))
 		if until.Before(l.after) {

@@ -144,7 +144,7 @@ func (l *lane) kick() {
 	now := l.d.Now()
 	if l.queue.length > 0 && !l.delivers(now) {
 		items := l.queue.drain()
-		l.d.work.run(func() { l.divert(items) })
+		l.d.work.run(func() { l.divert(items, false) })
 	}
 	for n := l.queue.length; n > 0 && l.workers < l.pace.limit; n-- {
 		if !l.d.work.begin() {

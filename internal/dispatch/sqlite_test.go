@@ -20,12 +20,12 @@ import (
 // durable is a dispatcher on the embedded store.
 type durable struct {
 	*rig
-	t     *testing.T
+	t     testing.TB
 	db    *database.DB
 	store *sqlite.Store
 }
 
-func newDurable(t *testing.T, dir string) *durable {
+func newDurable(t testing.TB, dir string) *durable {
 	t.Helper()
 	db, err := database.Open(t.Context(), database.Options{Dir: dir})
 	if err != nil {
