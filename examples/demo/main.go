@@ -105,7 +105,7 @@ func (d *demo) build(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("go list: %w; run the demo within the repository", err)
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", d.path("bin")+"/", "./cmd/postilion", "./cmd/postilion-sendmail")
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", d.path("bin")+"/", "./cmd/postilion", "./cmd/postilion-sendmail")
 	build.Dir = strings.TrimSpace(string(module))
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr

@@ -24,7 +24,7 @@ func failedTest() *postilionv1.TestConnectionResponse {
 	return &postilionv1.TestConnectionResponse{
 		Stages: []*postilionv1.TestStage{
 			{Name: "connect", Status: postilionv1.StageStatus_STAGE_STATUS_PASSED, Duration: durationpb.New(1500 * time.Microsecond), Detail: "192.0.2.1:587"},
-			{Name: "greeting", Status: postilionv1.StageStatus_STAGE_STATUS_PASSED, Duration: durationpb.New(20 * time.Millisecond), Server: "220-mx\r\n220 ready\x1b[2J"},
+			{Name: "greeting", Status: postilionv1.StageStatus_STAGE_STATUS_PASSED, Duration: durationpb.New(20 * time.Millisecond), Facts: map[string]string{"tls_version": "TLS 1.3", "certificate_names": "mx", "odd": "x"}, Server: "220-mx\r\n220 ready\x1b[2J"},
 			{Name: "auth", Status: postilionv1.StageStatus_STAGE_STATUS_FAILED, Duration: durationpb.New(time.Second), Server: "535 5.7.8 no"},
 			{Name: "mail", Status: postilionv1.StageStatus_STAGE_STATUS_SKIPPED, Detail: "not logged in"},
 		},
@@ -38,7 +38,7 @@ func TestTestConnection(t *testing.T) {
 	d := start(t, map[string]any{"TestConnection": failedTest()})
 	result := d.run(t, "test", "main", "--send-to", "me@example.com")
 	want := "✓ connect    1.5 ms  192.0.2.1:587\n" +
-		"✓ greeting    20 ms\n" +
+		"✓ greeting    20 ms  TLS 1.3, certificate of mx\n" +
 		"                     < 220-mx\n" +
 		"                     < 220 ready\uFFFD[2J\n" +
 		"✗ auth      1000 ms\n" +
@@ -216,7 +216,7 @@ func TestConnections(t *testing.T) {
 		"SetRoutes": &postilionv1.SetRoutesResponse{Etag: "r2"},
 	})
 	d.run(t, "connections", "list").want(t, 0, "main (default)", "smtp mx:587 starttls as u", "paused for 1m", "535 wrong", "Wrong password: Give another", "alarm: half its life", "capture")
-	d.run(t, "connections", "show", "main").want(t, 0, "# main:", `"host"`)
+	d.run(t, "connections", "show", "main").want(t, 0, "# main:", "\n    \"host\": \"mx\"")
 	d.run(t, "connections", "delete", "main", "--force", "--etag", "e").want(t, 0, "2 messages are held now")
 	want := &postilionv1.DeleteConnectionRequest{Name: "main", Force: true, Etag: "e"}
 	if diff := cmp.Diff(want, d.last(), protocmp.Transform()); diff != "" {

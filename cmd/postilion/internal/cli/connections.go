@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -113,11 +115,15 @@ func (a *app) connectionsShow() *cobra.Command {
 				a.printf("# %s\n", clean(note))
 			}
 			connection.Status = nil
-			text, err := protojson.MarshalOptions{Multiline: true, Indent: "  "}.Marshal(connection)
+			text, err := protojson.Marshal(connection)
 			if err != nil {
 				return err
 			}
-			a.printf("%s\n", printable(string(text)))
+			var indented bytes.Buffer
+			if err := json.Indent(&indented, text, "", "  "); err != nil {
+				return err
+			}
+			a.printf("%s\n", printable(indented.String()))
 			return nil
 		}),
 	}

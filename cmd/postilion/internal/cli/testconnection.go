@@ -122,11 +122,29 @@ func (a *app) printStage(stage *postilionv1.TestStage, widest int) {
 	if a.style.width > 0 {
 		room = max(20, a.style.width-len([]rune(head))-4)
 	}
-	a.printf("%s\n", strings.TrimRight(fmt.Sprintf("%s %s  %s", a.style.paint(color, mark), head, cut(clean(stage.GetDetail()), room)), " "))
+	a.printf("%s\n", strings.TrimRight(fmt.Sprintf("%s %s  %s", a.style.paint(color, mark), head, cut(clean(found(stage)), room)), " "))
 	indent := strings.Repeat(" ", widest+13)
 	for line := range strings.Lines(stage.GetServer()) {
 		a.printf("%s%s\n", indent, a.style.paint(dim, cut("< "+strings.TrimSpace(clean(line)), room)))
 	}
+}
+
+// found is what a stage brought to light: its detail, else those facts that
+// people look for.
+func found(stage *postilionv1.TestStage) string {
+	if stage.GetDetail() != "" {
+		return stage.GetDetail()
+	}
+	var parts []string
+	for _, fact := range []struct{ name, format string }{
+		{"addresses", "%s"}, {"remote_address", "%s"}, {"mechanism", "%s"}, {"tls_version", "%s"},
+		{"certificate_names", "certificate of %s"}, {"certificate_expires_days", "%s days left"},
+	} {
+		if value := stage.GetFacts()[fact.name]; value != "" {
+			parts = append(parts, fmt.Sprintf(fact.format, value))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (a *app) printDiagnosis(diagnosis *postilionv1.Diagnosis) {
