@@ -157,6 +157,7 @@ func TestPrivileges(t *testing.T) {
 	ranges := func(list ...string) func(*registry.Connection) {
 		return func(c *registry.Connection) { c.AllowDestinations = list }
 	}
+	all := newEnv(t)
 	for _, c := range []struct {
 		name  string
 		grant func(*registry.Connection)
@@ -169,8 +170,8 @@ func TestPrivileges(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			e := newEnv(t)
-			shop := e.client("shop")
+			e := all.with(t)
+			shop := e.client(c.name)
 			_, _, err := e.Configure(e.ctx(), changeOf(shop, smtp("relay", c.grant)))
 			wantError(t, err, registry.Denied, registry.ReasonAdminRequired, c.field)
 

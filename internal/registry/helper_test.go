@@ -80,6 +80,13 @@ func (e *env) restart() {
 	e.start()
 }
 
+// with is the same for a subtest, which shares the database.
+func (e *env) with(t *testing.T) *env {
+	d := *e
+	d.t = t
+	return &d
+}
+
 func (e *env) ctx() context.Context { return e.t.Context() }
 
 // client makes a client that may configure, and gives its id.

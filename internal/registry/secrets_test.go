@@ -13,8 +13,8 @@ import (
 // A stored secret is shown to nobody but the server it was given for.
 func TestSecretRule(t *testing.T) {
 	t.Parallel()
-	base := smtp("relay")
-	for _, c := range []struct {
+	base, all := smtp("relay"), newEnv(t)
+	for i, c := range []struct {
 		name   string
 		change func(*registry.Connection)
 		keeps  bool
@@ -39,8 +39,8 @@ func TestSecretRule(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			e := newEnv(t)
-			shop := e.client("shop")
+			e := all.with(t)
+			shop := e.client(fmt.Sprintf("shop-%d", i))
 			first := e.configure(shop, base, password("old"))
 			wanted := base.Clone()
 			c.change(&wanted)
