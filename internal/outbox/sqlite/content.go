@@ -76,8 +76,10 @@ func (s *Store) open(ctx context.Context, seq int64, overlay []byte) (outbox.Con
 			return nil, err
 		}
 		return newContent(overlay, bytes.NewReader(data), size, nil), nil
+	case where == contentFile:
+		return s.openFile(id, size, checksum, overlay)
 	}
-	return s.openFile(id, size, checksum, overlay)
+	return nil, fmt.Errorf("%w: its content is in place %d, which this program does not know", errCorrupt, where)
 }
 
 func (s *Store) openFile(id []byte, size int64, checksum uint32, overlay []byte) (outbox.Content, error) {

@@ -127,8 +127,10 @@ func (v *verifier) content(id []byte, where int, data []byte, size int64, checks
 			return err
 		}
 		return c.Close()
+	case contentPurged:
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: its content is in place %d, which this program does not know", errCorrupt, where)
 }
 
 // counters compares the kept sums with what they count.
