@@ -308,7 +308,7 @@ func TestCancelledSubmitIsNoRefusal(t *testing.T) {
 
 func TestThousandsOfFiles(t *testing.T) {
 	t.Parallel()
-	const n = 2000
+	const n = 1000
 	dir, k := shared(t), new(taker)
 	p := start(t, dir, k, nil)
 	var want []string

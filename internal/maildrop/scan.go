@@ -62,7 +62,7 @@ func (p *Pickup) scan(ctx context.Context) (moved, more bool, err error) {
 		// Once for all: a file that comes back after a crash is known by its key.
 		err = p.dir.Sync()
 	}
-	return t.moved, t.more, err
+	return t.moved, t.more && t.taken, err // a turn in vain waits for the next tick
 }
 
 func (t *turn) visit(name string) {
