@@ -262,10 +262,11 @@ func TestDefaults(t *testing.T) {
 	want(e.clientNamed("local").ID, "out")
 	e.configure(admin, smtp("out"), asAdmin)
 	want(admin, "out")
-	_, err := e.Resolve(e.clientNamed("local").ID, "")
-	wantError(t, err, registry.NotFound, registry.ReasonNoDefault, "connection")
+	want(e.clientNamed("local").ID, "out") // nobody else configures for it
 
 	draft := e.client("draft")
+	_, err := e.Resolve(draft, "")
+	wantError(t, err, registry.NotFound, registry.ReasonNoDefault, "connection")
 	e.configure(draft, capture("d"), setDefault)
 	e.configure(draft, smtp("d")) // it begins to deliver
 	want(draft, "d")

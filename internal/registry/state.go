@@ -123,12 +123,15 @@ func (s *state) resolve(client, name string) *connectionRecord {
 }
 
 // defaultOf gives the connection for a client's messages that name none: its
-// own default, else the one of admin if that is shared; nil for none.
+// own default, else the one of admin if that is shared; nil for none. The
+// client local has nobody else to configure for it, so it uses admin's default
+// also unshared: sendmail works for every local user as with any MTA.
 func (s *state) defaultOf(client string) *connectionRecord {
 	if c := s.clients[client]; c != nil && s.connections[c.Default] != nil {
 		return s.connections[c.Default]
 	}
-	if c := s.connections[s.admin().Default]; c != nil && (c.Shared || c.Owner == client) {
+	local := client == s.clientNames[LocalName].ID
+	if c := s.connections[s.admin().Default]; c != nil && (c.Shared || c.Owner == client || local) {
 		return c
 	}
 	return nil
