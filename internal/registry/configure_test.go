@@ -262,7 +262,10 @@ func TestDefaults(t *testing.T) {
 	want(e.clientNamed("local").ID, "out")
 	e.configure(admin, smtp("out"), asAdmin)
 	want(admin, "out")
-	want(e.clientNamed("local").ID, "out") // nobody else configures for it
+	// Nobody else configures for local users.
+	if c, err := e.Resolve(e.clientNamed("local").ID, ""); err != nil || c.Name != "out" {
+		t.Errorf("local sends through %q, %v", c.Name, err)
+	}
 
 	draft := e.client("draft")
 	_, err := e.Resolve(draft, "")
