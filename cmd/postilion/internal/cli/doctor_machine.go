@@ -67,7 +67,7 @@ func checkFiles(data string) []finding {
 	if loose := info.Mode().Perm() &^ 0o700; loose != 0 {
 		findings = append(findings, failed("files", "chmod 0700 "+data, "%s is open to other users (mode %04o)", data, info.Mode().Perm()))
 	}
-	for _, name := range []string{"key", "admin.token", "postilion.db"} {
+	for _, name := range []string{"key", "admin.token"} {
 		path := filepath.Join(data, name)
 		info, err := os.Stat(path)
 		switch {
