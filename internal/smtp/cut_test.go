@@ -59,7 +59,7 @@ func TestCutAfterEveryOctet(t *testing.T) {
 		"pipelined": {[]string{"PIPELINING"}, 1, false, 1},
 		"chunked":   {everything(), 1, false, 1},
 		"warm":      {everything(), 2, false, 1},
-		"encrypted": {everything("STARTTLS"), 2, true, 23},
+		"encrypted": {everything("STARTTLS"), 2, true, 41},
 	} {
 		for _, lossy := range []bool{false, true} {
 			script := smtptest.Script{Capabilities: test.capabilities}

@@ -1,7 +1,6 @@
 package smtp
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -171,14 +170,9 @@ func fault(t testing.TB, err error) plugin.Outcome {
 
 // bigContent makes canonical content of n octets with dots at line starts.
 func bigContent(n int) string {
-	var b bytes.Buffer
-	b.WriteString("Subject: big\r\n\r\n")
-	for i := 0; b.Len() < n-80; i++ {
-		fmt.Fprintf(&b, ".line %08d ................................................\r\n", i)
-	}
-	for b.Len() < n-2 {
-		b.WriteByte('x')
-	}
-	b.WriteString("\r\n")
-	return b.String()
+	const head = "Subject: big\r\n\r\n"
+	const line = ".line of a long message ........................................\r\n"
+	lines := max(0, n-len(head)-2) / len(line)
+	text := head + strings.Repeat(line, lines)
+	return text + strings.Repeat("x", max(0, n-len(text)-2)) + "\r\n"
 }

@@ -256,7 +256,7 @@ func TestMinimumRate(t *testing.T) {
 	for rate, want := range map[int]string{400: "temporary/network", 700: "accepted"} {
 		synctest.Test(t, func(t *testing.T) {
 			server := smtptest.PipeScripted(t, smtptest.Script{Rules: []smtptest.Rule{{On: "BODY", Do: smtptest.Throttle(rate)}}})
-			content := bigContent(2 << 20)
+			content := bigContent(512 << 10)
 			send(t, piped(server).open(t), delivery(content, "a@b.example")).expect(t, want)
 			server.Stop()
 		})

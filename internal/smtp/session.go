@@ -26,7 +26,6 @@ type session struct {
 	config   *config
 	timeouts timeouts
 	trace    func(Line)
-	redactor *strings.Replacer // takes secrets out of what a server echoes
 
 	raw  net.Conn // the TCP connection
 	conn net.Conn // raw, or TLS over it
@@ -54,25 +53,25 @@ type session struct {
 func newSession(c *config, conn net.Conn, trace func(Line)) *session {
 	now := time.Now()
 	return &session{
-		config: c, timeouts: c.timeouts, trace: trace, redactor: newRedactor(c),
+		config: c, timeouts: c.timeouts, trace: trace,
 		raw: conn, conn: conn, in: bufio.NewReader(conn), ctx: context.Background(), born: now, used: now,
 	}
 }
 
-// newRedactor replaces the password in the forms in which it goes out. One of
-// less than four characters is left: it would be found everywhere, which gives
-// it away.
-func newRedactor(c *config) *strings.Replacer {
-	if len(c.password) < 4 {
+// newRedactor replaces the password in the forms in which it goes out, since a
+// server may echo it. One of less than four characters is left: it would be
+// found everywhere, which gives it away.
+func newRedactor(username, password string) *strings.Replacer {
+	if len(password) < 4 {
 		return nil
 	}
 	encode := base64.StdEncoding.EncodeToString
 	var pairs []string
 	for _, form := range []string{
-		encode([]byte("\x00" + c.username + "\x00" + c.password)),
-		encode([]byte("user=" + c.username + "\x01auth=Bearer " + c.password + "\x01\x01")),
-		encode([]byte(c.password)),
-		c.password,
+		encode([]byte("\x00" + username + "\x00" + password)),
+		encode([]byte("user=" + username + "\x01auth=Bearer " + password + "\x01\x01")),
+		encode([]byte(password)),
+		password,
 	} {
 		pairs = append(pairs, form, "[redacted]")
 	}
@@ -81,18 +80,17 @@ func newRedactor(c *config) *strings.Replacer {
 
 // redact takes the secrets out of a text.
 func (s *session) redact(text string) string {
-	if s.redactor == nil {
+	if s.config.redactor == nil {
 		return text
 	}
-	return s.redactor.Replace(text)
+	return s.config.redactor.Replace(text)
 }
 
 // words gives a reply as it may be shown.
 func (s *session) words(r reply) string {
-	if s.redactor == nil {
-		return r.String()
+	if s.config.redactor != nil {
+		r.text = []byte(s.redact(string(r.text))) // before it is cut off
 	}
-	r.text = []byte(s.redactor.Replace(string(r.text))) // before it is cut off
 	return r.String()
 }
 

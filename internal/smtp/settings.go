@@ -58,6 +58,7 @@ type config struct {
 	poolSize       int
 	idle           time.Duration
 	timeouts       timeouts
+	redactor       *strings.Replacer // takes the password out of texts, nil for none
 }
 
 // fields describes the settings.
@@ -147,6 +148,7 @@ func parseSettings(settings plugin.Settings) (config, error) {
 	for name, timeout := range c.timeouts.byName() {
 		*timeout = v.duration(name, *timeout)
 	}
+	c.redactor = newRedactor(c.username, c.password)
 	return c, v.err
 }
 
