@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -236,6 +237,18 @@ func TestNowhereToPutIt(t *testing.T) {
 	w.vars["POSTILION_MAILDROP_DIR"] = file
 	if exit, _, stderr := w.run(letter, "-t"); exit != exitUnavailable {
 		t.Error(exit, stderr)
+	}
+}
+
+func TestUnstored(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[syscall.Errno]int{
+		syscall.ENOENT: exitConfig, syscall.EACCES: exitConfig, syscall.EPERM: exitConfig,
+		syscall.ENOSPC: exitUnavailable, syscall.EROFS: exitUnavailable, syscall.EIO: exitUnavailable, syscall.EDQUOT: exitUnavailable,
+	} {
+		if got := unstored(&os.PathError{Op: "open", Path: "/x", Err: err}); got != want {
+			t.Errorf("%v: exit %d, want %d", err, got, want)
+		}
 	}
 }
 

@@ -30,17 +30,19 @@ func (a *agent) submit(d *maildrop.Drop) (string, error) {
 	// Not there, not able now, or the answer was lost: the key makes it safe
 	// to leave the message in the maildrop as well.
 	if e := maildrop.Write(a.config.maildrop, d, a.config.token); e != nil {
-		exit := exitUnavailable
-		switch {
-		case errors.Is(e, fs.ErrNotExist):
-			exit = exitConfig
-		case errors.Is(e, fs.ErrPermission):
-			exit = exitPermission
-		}
 		text := fmt.Sprintf("not accepted: the daemon cannot take it (%v), and neither can the maildrop (%v)", err, e)
-		return "", &failure{exit: exit, text: text, later: true}
+		return "", &failure{exit: unstored(e), text: text, later: true}
 	}
 	return "left in the maildrop, since the daemon cannot take it now: " + err.Error(), nil
+}
+
+// unstored is the exit code for a maildrop that could not be written: a
+// missing or closed one is a matter of the installation.
+func unstored(err error) int {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return exitConfig
+	}
+	return exitUnavailable
 }
 
 // refusal gives the error with which the command ends if the daemon does not
