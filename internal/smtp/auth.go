@@ -133,9 +133,10 @@ func newMechanism(name string, c *config) sasl.Auth {
 	return sasl.PlainAuth("", c.username, c.password, c.host, true)
 }
 
-// checkChallenge refuses a SCRAM challenge that would keep us busy.
-func checkChallenge(challenge []byte, plain bool) error {
-	if plain {
+// checkChallenge refuses a SCRAM challenge that would keep us busy. With the
+// server's proof given, or none needed, there is nothing to compute.
+func checkChallenge(challenge []byte, proof bool) error {
+	if proof {
 		return nil
 	}
 	for field := range strings.SplitSeq(string(challenge), ",") {

@@ -254,20 +254,33 @@ func (t *transaction) load(off int64, n int) error {
 // is the octet before. A CR alone counts as the end of a line too: content has
 // none, but if one slipped in, nobody shall find the end of the message there.
 func stuff(b []byte, start int, previous byte) []byte {
+	leads := func(i int) bool { // whether the dot at i leads a line
+		before := previous
+		if i > start {
+			before = b[i-1]
+		}
+		return before == '\n' || before == '\r'
+	}
+	more := 0
 	for i := start; ; i++ {
 		next := bytes.IndexByte(b[i:], '.')
 		if next < 0 {
-			return b
+			break
 		}
-		i += next
-		if i > start {
-			previous = b[i-1]
-		}
-		if previous == '\n' || previous == '\r' {
-			b = slices.Insert(b, i, '.')
-			i++
+		if i += next; leads(i) {
+			more++
 		}
 	}
+	end := len(b)
+	b = slices.Grow(b, more)[:end+more]
+	for from, to := end-1, end+more-1; from < to; from, to = from-1, to-1 {
+		b[to] = b[from]
+		if b[from] == '.' && leads(from) {
+			to--
+			b[to] = '.'
+		}
+	}
+	return b
 }
 
 // write sends what is queued, with size octets of content among it. Each write

@@ -251,7 +251,10 @@ func (j *job) toSevenBit() error {
 	return nil
 }
 
-// readFull fills b from offset off.
+// errContent means that the content could not be read.
+var errContent = errors.New("cannot read the content")
+
+// readFull fills b from offset off. The error is an errContent.
 func readFull(r io.ReaderAt, b []byte, off int64) error {
 	n, err := r.ReadAt(b, off)
 	if n == len(b) {
@@ -260,5 +263,5 @@ func readFull(r io.ReaderAt, b []byte, off int64) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	return fmt.Errorf("read the content: %w", err)
+	return fmt.Errorf("%w: %w", errContent, err)
 }

@@ -228,6 +228,28 @@ func TestCommittingRefuses(t *testing.T) {
 	}
 }
 
+func TestStuff(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		previous byte
+		in, want string
+	}{
+		{'\n', ".", ".."},
+		{'x', ".", "."},
+		{'\r', ".", ".."},
+		{'\n', "..\r\n.\r\n", "...\r\n..\r\n"},
+		{'\n', "a.b\r\n.c.\r\n", "a.b\r\n..c.\r\n"},
+		{'\n', strings.Repeat(".\r\n", 1000), strings.Repeat("..\r\n", 1000)},
+		{'\n', "", ""},
+		{'\n', "x\r.y\n.z", "x\r..y\n..z"},
+	} {
+		got := stuff([]byte("head\r\n."+test.in), len("head\r\n."), test.previous)
+		if want := "head\r\n." + test.want; string(got) != want {
+			t.Errorf("%.40q: %.60q, want %.60q", test.in, got, want)
+		}
+	}
+}
+
 // Content that cannot be read to its end is never sent as if it were whole.
 func TestContentBreaks(t *testing.T) {
 	t.Parallel()
@@ -241,6 +263,10 @@ func TestContentBreaks(t *testing.T) {
 			d.Content = bytes.NewReader([]byte(bigContent(size)))
 			r := send(t, i, d)
 			r.expect(t, "temporary")
+			d.EightBit = true
+			s := plainly(server)
+			s.options.SevenBit = func(content []byte) ([]byte, error) { return content, nil }
+			send(t, s.open(t), d).expect(t, "temporary")
 			if n := len(server.Contents()); n != 1 || r.commits != 0 {
 				t.Errorf("%s %d: %d messages, %d commits", name, size, n, r.commits)
 			}

@@ -90,7 +90,11 @@ func (p *pool) put(s *session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.busy, s)
-	if p.closed || p.spent(s) {
+	switch {
+	case p.closed: // and nobody waits for goodbyes any more
+		s.kill()
+		return
+	case p.spent(s):
 		p.dismiss(s)
 		return
 	}

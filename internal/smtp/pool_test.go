@@ -66,7 +66,8 @@ func TestDeadSessionIsReplaced(t *testing.T) {
 		"421 at MAIL in one write":       {smtptest.Rule{On: "MAIL", Nth: 2, Connection: 1, Do: smtptest.Then(smtptest.Reply("421 4.4.2 idle"), smtptest.Close())}, 0},
 		"silent since":                   {smtptest.Rule{On: "MAIL", Nth: 2, Connection: 1, Do: smtptest.Silence()}, 2 * time.Second},
 		"closed before RSET":             {smtptest.Rule{On: "RSET", Connection: 1, Do: smtptest.Close()}, 2 * time.Second},
-		"refused RSET":                   {smtptest.Rule{On: "RSET", Connection: 1, Do: smtptest.Reply("421 no")}, 2 * time.Second},
+		"421 at RSET":                    {smtptest.Rule{On: "RSET", Connection: 1, Do: smtptest.Reply("421 no")}, 2 * time.Second},
+		"RSET refused":                   {smtptest.Rule{On: "RSET", Connection: 1, Do: smtptest.Reply("502 no such command")}, 2 * time.Second},
 		"unasked words after the answer": {smtptest.Rule{On: "CONTENT", Connection: 1, Do: smtptest.Reply("250 ok", "250 and more")}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -82,7 +82,11 @@ func (t *transaction) fit(batch []int) []int {
 	}
 	if t.eightBit && !t.caps.eightBit || t.utf8Headers && !t.caps.utf8 {
 		if err := t.toSevenBit(); err != nil {
-			refuse(batch, ours(plugin.Permanent, plugin.BlameContent, plugin.PhaseMail, "5.6.3", "the server takes 7-bit content only, and the message has 8 bits: "+err.Error()))
+			o := ours(plugin.Permanent, plugin.BlameContent, plugin.PhaseMail, "5.6.3", "the server takes 7-bit content only, and the message has 8 bits: "+err.Error())
+			if errors.Is(err, errContent) {
+				o.Class, o.Blame, o.Enhanced = plugin.Temporary, plugin.BlameNone, ""
+			}
+			refuse(batch, o)
 			return nil
 		}
 	}
@@ -120,14 +124,21 @@ func (t *transaction) send() error {
 }
 
 // clear ends a transaction that was left open. RSET costs a round trip, so it
-// waits until it is needed.
+// waits until it is needed. Servers exist that refuse it (go-mail issue 463);
+// that is no verdict on the message.
 func (t *transaction) clear() error {
 	if !t.s.dirty {
 		return nil
 	}
-	_, err := t.s.expect(plugin.PhaseReset, "RSET")
-	t.s.dirty = err != nil
-	return err
+	r, err := t.s.command(plugin.PhaseReset, "RSET")
+	switch {
+	case err != nil:
+		return err
+	case !r.ok():
+		return t.s.fault(plugin.PhaseReset, protocolError("the server refused RSET: "+t.s.words(r)))
+	}
+	t.s.dirty = false
+	return nil
 }
 
 // broke gives the recipients without outcome the one of an error. If the
@@ -157,7 +168,10 @@ func (t *transaction) stale(err error) bool {
 	if !errors.As(err, &fault) {
 		return false
 	}
-	if fault.Outcome.Code == 421 {
+	switch {
+	case fault.Outcome.Phase == plugin.PhaseReset:
+		return true
+	case fault.Outcome.Code == 421:
 		return !t.answered
 	}
 	return !t.handed && fault.Outcome.Inferred && fault.Outcome.Blame == plugin.BlameNetwork
@@ -310,7 +324,9 @@ func (t *transaction) tookMail(r reply) error {
 	t.answered = true
 	if t.mail = r.ok(); t.mail {
 		t.s.dirty = true
-		t.learned.lacks.Or(uint32(t.missing))
+		if t.missing != 0 {
+			t.learned.lacks.Or(uint32(t.missing))
+		}
 		return nil
 	}
 	if t.disliked(r) {
