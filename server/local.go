@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/postilion-mail/postilion/internal/failpoint"
 	"github.com/postilion-mail/postilion/internal/intake"
 	"github.com/postilion-mail/postilion/internal/mail"
 	"github.com/postilion-mail/postilion/internal/maildrop"
@@ -72,13 +73,14 @@ func (d *daemon) openMaildrop() error {
 // error that the caller has to mend is final here, since there is no caller
 // any more; all else is tried again.
 func (d *daemon) submit(ctx context.Context, uid uint32, drop *maildrop.Drop) error {
+	failpoint.Hit(failpoint.DropFound)
 	client, err := d.dropClient(uid, drop)
 	if err != nil {
 		return maildrop.Permanent(err)
 	}
 	s := &intake.Submission{
-		Client: client, Source: "maildrop", Raw: drop.Content, Key: drop.Key, Priority: outbox.PriorityNormal,
-		EnvelopeID: drop.EnvelopeID, Return: drop.Return, Notify: drop.NotifySender,
+		Client: client, Source: "maildrop", Raw: drop.Content, Written: drop.Created, Key: drop.Key,
+		Priority: outbox.PriorityNormal, EnvelopeID: drop.EnvelopeID, Return: drop.Return, Notify: drop.NotifySender,
 	}
 	if drop.From != nil {
 		s.From, s.FromGiven = *drop.From, true
@@ -87,10 +89,19 @@ func (d *daemon) submit(ctx context.Context, uid uint32, drop *maildrop.Drop) er
 		s.Recipients = append(s.Recipients, outbox.Recipient{Address: address, Notify: drop.Notify})
 	}
 	_, err = d.intake.Accept(ctx, s, nil)
+	if as := (*mail.FieldError)(nil); errors.As(err, &as) && as.Code == mail.CodeSenderRequired && drop.Author != "" {
+		s.Raw = drop.WithAuthor() // as the command does when the daemon answers so
+		_, err = d.intake.Accept(ctx, s, nil)
+	}
 	switch status.Code(fault.From(err)) {
 	case codes.OK:
+		failpoint.Hit(failpoint.DropAccepted)
 		return nil
-	case codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.PermissionDenied, codes.FailedPrecondition:
+	case codes.AlreadyExists:
+		// The key is random, so this message was accepted under it, if in
+		// another form.
+		return nil
+	case codes.InvalidArgument, codes.NotFound, codes.PermissionDenied, codes.FailedPrecondition:
 		return maildrop.Permanent(err)
 	}
 	if errors.Is(err, intake.ErrTooLarge) {
@@ -99,11 +110,15 @@ func (d *daemon) submit(ctx context.Context, uid uint32, drop *maildrop.Drop) er
 	return err
 }
 
-// dropClient is the client of a drop: that of its owner.
-func (d *daemon) dropClient(uid uint32, _ *maildrop.Drop) (*registry.Client, error) {
+// dropClient is the client of a drop: the one whose token it proves to know,
+// else that of its owner.
+func (d *daemon) dropClient(uid uint32, drop *maildrop.Drop) (*registry.Client, error) {
 	client, ok := d.registry.ByUID(uid)
+	if drop.HasProof() {
+		client, ok = d.registry.Proven(drop.Proven)
+	}
 	if !ok || !client.Scopes.Has(registry.ScopeSend) {
-		return nil, fmt.Errorf("no client that may send is bound to the Unix user %d", uid)
+		return nil, fmt.Errorf("no client that may send is bound to the Unix user %d or to its token", uid)
 	}
 	return client, nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/postilion-mail/postilion/internal/failpoint"
 )
 
 // maxGroup bounds the writes of one commit, and so what one failure can touch.
@@ -139,6 +141,7 @@ func answer(group []*write, err error) {
 // commit runs a group in one transaction. Its error is that of the disk: then
 // nothing of the group is promised.
 func (db *DB) commit(group []*write) error {
+	failpoint.Hit(failpoint.CommitBegin)
 	if err := db.point(PointBegin); err != nil {
 		return err
 	}
@@ -166,12 +169,14 @@ func (db *DB) commit(group []*write) error {
 			return err
 		}
 	}
+	failpoint.Hit(failpoint.CommitBefore)
 	if err := db.point(PointCommit); err != nil {
 		return err
 	}
 	if err := db.writer.simple("COMMIT"); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	failpoint.Hit(failpoint.CommitAfter)
 	if err := db.point(PointCommitted); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/postilion-mail/postilion/internal/failpoint"
 	"github.com/postilion-mail/postilion/internal/outbox"
 	"github.com/postilion-mail/postilion/plugin"
 )
@@ -176,6 +177,7 @@ func (i *item) commit() error {
 		return context.Cause(i.ctx)
 	}
 	i.committed.Store(true)
+	failpoint.Hit(failpoint.Committing)
 	return nil
 }
 

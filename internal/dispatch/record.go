@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/postilion-mail/postilion/internal/failpoint"
 	"github.com/postilion-mail/postilion/internal/outbox"
 )
 
@@ -88,6 +89,7 @@ func (l *lane) takesMail(now time.Time) bool {
 // told, unless the job moves on at once.
 func (l *lane) record(i *item, report *outbox.Report, moves bool) {
 	defer l.drop(i)
+	failpoint.Hit(failpoint.Delivered)
 	refused := 0
 	for wait := recordRetry; ; wait = min(2*wait, recordRetryMax) {
 		err := l.d.Store.Record(context.WithoutCancel(l.d.hard), *report)

@@ -28,7 +28,7 @@ func rules() []rule {
 		{"internal/sendmail", false, []string{"./internal/mail", "./internal/maildrop"}, "sendmail is to start in 2 ms"},
 		{"cmd/postilion-sendmail", false, []string{"./internal/sendmail"}, "sendmail is to start in 2 ms"},
 		{"internal/mail", true, []string{"golang.org/x/net/idna", "golang.org/x/text"}, "sendmail imports this package and is to start in 2 ms"},
-		{"internal/maildrop", true, []string{"golang.org/x/sys"}, "sendmail imports this package and is to start in 2 ms"},
+		{"internal/maildrop", true, []string{"golang.org/x/sys", "./internal/failpoint"}, "sendmail imports this package and is to start in 2 ms"},
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/postilion-mail/postilion/internal/failpoint"
 )
 
 // turn is one look at the directory.
@@ -246,4 +248,5 @@ func (t *turn) remove(name string) {
 		return
 	}
 	t.taken = true
+	failpoint.Hit(failpoint.DropRemoved)
 }

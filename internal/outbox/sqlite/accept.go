@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/postilion-mail/postilion/internal/database"
+	"github.com/postilion-mail/postilion/internal/failpoint"
 	"github.com/postilion-mail/postilion/internal/outbox"
 	"github.com/postilion-mail/postilion/plugin"
 )
@@ -21,6 +22,7 @@ func (s *Store) Accept(ctx context.Context, m *outbox.Message) (outbox.Receipt, 
 	if err != nil {
 		return outbox.Receipt{}, err
 	}
+	failpoint.Hit(failpoint.AcceptBegin)
 	if err := s.checkDisk(e.size); err != nil {
 		return outbox.Receipt{}, err
 	}
@@ -41,6 +43,7 @@ func (s *Store) Accept(ctx context.Context, m *outbox.Message) (outbox.Receipt, 
 	if err != nil {
 		return outbox.Receipt{}, err
 	}
+	failpoint.Hit(failpoint.AcceptDone)
 	return receipt, nil
 }
 
@@ -121,6 +124,7 @@ func (s *Store) insert(tx *database.Tx, c *change, e *encoded, now moment) (outb
 	c.countMessage(m.Client, e.size, +1)
 	c.count(countAll, "", 1, e.size)
 	c.put(j, now)
+	failpoint.Hit(failpoint.AcceptInserted)
 	return outbox.Receipt{ID: m.ID, MessageID: m.MessageID, Accepted: e.accepted.UTC().Truncate(time.Microsecond)}, nil
 }
 

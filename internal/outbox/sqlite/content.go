@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/postilion-mail/postilion/internal/database"
+	"github.com/postilion-mail/postilion/internal/failpoint"
 	"github.com/postilion-mail/postilion/internal/outbox"
 )
 
@@ -194,16 +195,22 @@ func (s *Store) writeFile(id uuid.UUID, data []byte) (err error) {
 	}
 	_, err = f.Write(data)
 	if err == nil {
+		failpoint.Hit(failpoint.ContentWritten)
 		err = f.Sync()
 	}
 	if e := f.Close(); err == nil {
 		err = e
 	}
 	if err == nil {
+		failpoint.Hit(failpoint.ContentSynced)
 		err = os.Rename(temporary, path)
 	}
 	if err == nil {
+		failpoint.Hit(failpoint.ContentRenamed)
 		err = syncDirectory(s.content)
+	}
+	if err == nil {
+		failpoint.Hit(failpoint.ContentKept)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postilion-mail/postilion/internal/database"
+	"github.com/postilion-mail/postilion/internal/failpoint"
 	"github.com/postilion-mail/postilion/internal/outbox"
 	"github.com/postilion-mail/postilion/plugin"
 )
@@ -43,7 +44,11 @@ func (s *Store) Record(ctx context.Context, r outbox.Report) error {
 	if err := cl.check(&r); err != nil {
 		return err
 	}
-	return s.write(ctx, func(tx *database.Tx, c *change) error { return s.record(tx, c, cl, &r) })
+	err := s.write(ctx, func(tx *database.Tx, c *change) error { return s.record(tx, c, cl, &r) })
+	if err == nil {
+		failpoint.Hit(failpoint.RecordDone)
+	}
+	return err
 }
 
 // claimOf gives the claim that a token stands for; nil if it is stale.
@@ -115,7 +120,11 @@ func (s *Store) record(tx *database.Tx, c *change, cl *claim, r *outbox.Report) 
 			return err
 		}
 	}
-	return s.closeRecipients(tx, c, cl.message(), len(ended), cl, now)
+	if err := s.closeRecipients(tx, c, cl.message(), len(ended), cl, now); err != nil {
+		return err
+	}
+	failpoint.Hit(failpoint.RecordWritten)
+	return nil
 }
 
 // divide sorts results into those that are final and those that go on.

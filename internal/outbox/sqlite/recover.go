@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postilion-mail/postilion/internal/database"
+	"github.com/postilion-mail/postilion/internal/failpoint"
 	"github.com/postilion-mail/postilion/internal/outbox"
 	"github.com/postilion-mail/postilion/plugin"
 )
@@ -114,6 +115,7 @@ func (s *Store) crash(tx *database.Tx, c *change, j *job, why string, now moment
 		return err
 	}
 	c.put(j, now)
+	failpoint.Hit(failpoint.Recovered)
 	return s.tell(tx, c, j, e)
 }
 
