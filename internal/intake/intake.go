@@ -32,6 +32,11 @@ type Submission struct {
 	Recipients []outbox.Recipient
 	EnvelopeID string
 	Return     string
+	// Trace are header lines that a hop puts in front of Raw. They do not
+	// count for the limit of the content.
+	Trace []byte
+	// Reserved says that the caller has reserved the octets of Raw.
+	Reserved bool
 
 	Connection   string
 	Key          string
@@ -100,11 +105,16 @@ func (in *Intake) Accept(ctx context.Context, s *Submission, before func(uuid.UU
 	if err := s.check(now); err != nil {
 		return Accepted{}, err
 	}
-	done, err := in.reserve(s.size())
-	if err != nil {
-		return Accepted{}, err
+	size := s.size()
+	if size > in.Limits.ContentBytes {
+		return Accepted{}, fmt.Errorf("%w: it has %d octets and the limit is %d", ErrTooLarge, size, in.Limits.ContentBytes)
 	}
-	defer done()
+	if !s.Reserved {
+		if !in.Reserve(size) {
+			return Accepted{}, ErrBusy
+		}
+		defer in.Release(size)
+	}
 
 	var fingerprint []byte
 	if s.Key != "" {
@@ -139,17 +149,19 @@ func (in *Intake) Accept(ctx context.Context, s *Submission, before func(uuid.UU
 	return Accepted{Receipt: receipt, Connection: first, Recipients: m.Recipients}, nil
 }
 
-// reserve takes octets out of the budget of what is in flight.
-func (in *Intake) reserve(size int64) (func(), error) {
-	if size > in.Limits.ContentBytes {
-		return nil, fmt.Errorf("%w: it has %d octets and the limit is %d", ErrTooLarge, size, in.Limits.ContentBytes)
+// Reserve takes octets out of the budget of what is in flight, for those who
+// gather a message before they submit it. It is false if the budget has not
+// so many left; what it gave goes back by Release.
+func (in *Intake) Reserve(octets int64) bool {
+	if in.inFlight.Add(octets) > in.Limits.InFlight {
+		in.inFlight.Add(-octets)
+		return false
 	}
-	if in.inFlight.Add(size) > in.Limits.InFlight {
-		in.inFlight.Add(-size)
-		return nil, ErrBusy
-	}
-	return func() { in.inFlight.Add(-size) }, nil
+	return true
 }
+
+// Release gives back what Reserve took.
+func (in *Intake) Release(octets int64) { in.inFlight.Add(-octets) }
 
 // size is about what the message needs in memory.
 func (s *Submission) size() int64 {
@@ -170,8 +182,8 @@ func (in *Intake) prepare(s *Submission, id uuid.UUID, now time.Time) (*outbox.M
 	if err != nil {
 		return nil, "", err
 	}
-	if int64(len(content.Bytes)) > in.Limits.ContentBytes {
-		return nil, "", fmt.Errorf("%w: as it would be sent it has %d octets and the limit is %d", ErrTooLarge, len(content.Bytes), in.Limits.ContentBytes)
+	if size := int64(len(content.Bytes) - len(s.Trace)); size > in.Limits.ContentBytes {
+		return nil, "", fmt.Errorf("%w: as it would be sent it has %d octets and the limit is %d", ErrTooLarge, size, in.Limits.ContentBytes)
 	}
 	content.Identity.EnvelopeFrom, content.Identity.EnvelopeGiven = s.From, s.FromGiven
 	recipients, err := in.recipients(s)
@@ -209,7 +221,7 @@ func (in *Intake) content(s *Submission, id uuid.UUID, now time.Time) (*mail.Con
 	if s.Message != nil {
 		return compose.Compose(s.Message, compose.Options{Now: now, Domain: in.Domain, ID: id.String()})
 	}
-	return mail.Canonicalize(s.Raw, mail.Options{Now: now, Domain: in.Domain, ID: id.String()})
+	return mail.Canonicalize(s.Raw, mail.Options{Now: now, Domain: in.Domain, ID: id.String(), Trace: s.Trace})
 }
 
 // recipients gives the envelope's, or else those of the header.

@@ -19,6 +19,9 @@ type Options struct {
 	// KeepBcc leaves Bcc in, for content that is not sent but handed on to
 	// someone who reads the recipients from it.
 	KeepBcc bool
+	// Trace are header lines that go in front, with their CRLF: a Received
+	// field of whoever took the message. They are not checked.
+	Trace []byte
 }
 
 // Canonicalize makes Content of a message in the form of RFC 5322, read as
@@ -92,7 +95,8 @@ func (b *rawBuilder) inspect() {
 
 // buildHeader writes the new header and fills in the identity.
 func (b *rawBuilder) buildHeader() error {
-	b.out = make([]byte, 0, b.header.end+512)
+	b.out = make([]byte, 0, len(b.options.Trace)+b.header.end+512)
+	b.out = append(b.out, b.options.Trace...)
 	contentTypes := 0
 	for _, f := range b.header.fields {
 		switch name := strings.ToLower(string(f.name())); {
