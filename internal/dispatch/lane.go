@@ -28,6 +28,7 @@ type lane struct {
 	items    map[*item]struct{} // claimed jobs: queued, delivered, recorded
 	reserved int                // places promised to the store
 	workers  int
+	strays   int // deliveries that began before the pause
 
 	// What waits in the store: backlog says that there may be due jobs, next
 	// is when the first of the others is due, after is when the store may be
@@ -46,6 +47,10 @@ type item struct {
 	job   outbox.Job
 	bytes int64 // of its content, as long as it is counted in memory
 	epoch int   // of the breaker when the attempt began
+
+	// The lane's lock guards these: whether a worker has it, and whether that
+	// worker is one of the strays, whom the lane counts no more.
+	active, stray bool
 
 	lost      atomic.Bool // the claim is no longer ours
 	committed atomic.Bool
@@ -121,7 +126,7 @@ func (l *lane) closeUnused(h *holder) {
 func (l *lane) room(now time.Time) int {
 	held := l.reserved + len(l.items)
 	if l.breaker.probing(now) {
-		return 1 - held
+		return 1 - (held - l.strays)
 	}
 	least := 2 * max(1, l.pace.most)
 	window := max(least, int(l.meter.rate/2))
@@ -172,6 +177,30 @@ func (l *lane) deliverAll() {
 			return
 		}
 		l.attempt(i)
+		if l.left(i) {
+			return
+		}
+	}
+}
+
+// left says whether the worker of a job became a stray: its lane was paused
+// under it, and others take its place.
+func (l *lane) left(i *item) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i.active = false
+	return i.stray
+}
+
+// stray leaves the deliveries under way to themselves: however long they take,
+// the lane can try whether the connection works again.
+func (l *lane) stray() {
+	for i := range l.items {
+		if i.active && !i.stray {
+			i.stray = true
+			l.strays++
+			l.workers--
+		}
 	}
 }
 
@@ -187,7 +216,7 @@ func (l *lane) pick() *item {
 				l.forget(i)
 				continue
 			}
-			i.epoch = l.breaker.epoch
+			i.active, i.epoch = true, l.breaker.epoch
 			return i
 		}
 	}
@@ -209,6 +238,9 @@ func (l *lane) forget(i *item) {
 	if _, ok := l.items[i]; ok {
 		delete(l.items, i)
 		l.d.held.Add(-1)
+		if i.stray {
+			l.strays--
+		}
 		l.uncount(i)
 	}
 }

@@ -45,7 +45,6 @@ func (p *pace) failed() bool {
 	}
 	p.failures++
 	p.success = 0
-	p.limit = max(1, p.limit-1)
 	return p.failures >= p.cohort
 }
 

@@ -122,6 +122,7 @@ func (l *lane) learn(epoch int, outcomes []plugin.Outcome) {
 func (l *lane) trip(v verdict, why *plugin.Outcome, now time.Time) {
 	l.breaker.trip(l.id, v, why, now)
 	l.pace.probe()
+	l.stray()
 	l.after = time.Time{}
 	l.backlog = true // look for what can go another way
 	l.savePause()

@@ -343,3 +343,57 @@ func TestPace(t *testing.T) {
 		t.Errorf("limit %d after complaints", p.limit)
 	}
 }
+
+// A delivery that takes its time does not keep a paused lane from trying
+// again, and its end is told like any other.
+func TestProbeBesideLongDelivery(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		var back atomic.Bool
+		a := r.connect("a", func(ctx context.Context, d *plugin.Delivery, commit func() error) ([]plugin.Outcome, error) {
+			switch {
+			case d.Envelope.From == "long@example.org":
+				return slowly(time.Hour)(ctx, d, commit)
+			case back.Load():
+				return accept(ctx, d, commit)
+			}
+			return always(refused)(ctx, d, commit)
+		})
+		r.start()
+		synctest.Wait()
+		long := job("a")
+		long.Envelope.From = "long@example.org"
+		id := r.store.accept(long)
+		for range 20 {
+			r.store.accept(job("a"))
+		}
+		time.Sleep(5 * time.Minute)
+		if len(r.d.Alarms()) != 1 {
+			t.Fatal("the lane is not paused")
+		}
+		back.Store(true)
+		time.Sleep(20 * time.Minute)
+		if n := r.store.ended(); n != 20 || len(r.d.Alarms()) != 0 {
+			t.Errorf("%d of 20 sent beside the long one, alarms %v", n, r.d.Alarms())
+		}
+		time.Sleep(time.Hour)
+		if end := r.store.end(id); len(end) != 1 || end[0].Next != outbox.Sent {
+			t.Errorf("the long one ended as %v", end)
+		}
+		for range 20 {
+			r.store.accept(job("a"))
+		}
+		synctest.Wait()
+		if n := a.most.Load(); n > defaultConcurrency+1 || r.store.ended() != 41 {
+			t.Errorf("%d at a time, %d sent", n, r.store.ended())
+		}
+		lane := r.d.lane("a")
+		lane.mu.Lock()
+		if lane.workers != 0 || lane.strays != 0 {
+			t.Errorf("%d workers and %d strays are counted at rest", lane.workers, lane.strays)
+		}
+		lane.mu.Unlock()
+		r.stop()
+	})
+}

@@ -199,8 +199,11 @@ func TestDeferredComeBackSpread(t *testing.T) {
 		r.connect("a", always(greylisted))
 		r.start()
 		synctest.Wait()
-		for range count {
+		for n := range count {
 			r.store.accept(job("a"))
+			if n%50 == 0 {
+				synctest.Wait()
+			}
 		}
 		time.Sleep(10 * time.Second) // all were tried
 		if n := len(r.store.tried()); n != count {

@@ -69,7 +69,7 @@ func (d *durable) accept(client string, recipients int, chain ...string) uuid.UU
 // until waits for a condition, looked at after every change of the store.
 func (d *durable) until(what string, holds func() bool) {
 	d.t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(3 * time.Minute)
 	for {
 		changed := d.store.Changed()
 		if holds() {
@@ -105,7 +105,7 @@ func (d *durable) count(s outbox.State) int64 {
 func TestDurableExactlyOnce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	const callers, each, recipients = 8, 40, 2
+	const callers, each, recipients = 8, 12, 2
 	var sent sync.Map
 	check := func(connection string) deliverFunc {
 		return func(ctx context.Context, d *plugin.Delivery, commit func() error) ([]plugin.Outcome, error) {

@@ -166,7 +166,9 @@ func (s *fakeStore) Claim(_ context.Context, c outbox.Claim) (outbox.Claimed, er
 	defer s.mu.Unlock()
 	s.claims++
 	l := s.lane(c.Lane)
-	due := inTurn(l.due())
+	due := l.due()
+	ripe := len(due)
+	due = inTurn(due)
 	var answer outbox.Claimed
 	if len(c.Rates) > 0 { // one rate for the lane is enough for the tests
 		answer.Limited = time.Now().Truncate(c.Rates[0].Per).Add(c.Rates[0].Per)
@@ -178,7 +180,8 @@ func (s *fakeStore) Claim(_ context.Context, c outbox.Claim) (outbox.Claimed, er
 		job.Content = nil
 		answer.Jobs = append(answer.Jobs, job)
 	}
-	l.waiting = slices.DeleteFunc(l.waiting, func(f *fakeJob) bool { return l.claimed[f.Token.Job] != nil })
+	left := slices.DeleteFunc(l.waiting[:ripe:ripe], func(f *fakeJob) bool { return l.claimed[f.Token.Job] != nil })
+	l.waiting = slices.Replace(l.waiting, 0, ripe, slices.Clone(left)...)
 	return answer, nil
 }
 
