@@ -362,6 +362,19 @@ func TestItAcceptsWhileItStops(t *testing.T) {
 	}
 }
 
+func (r *rig) drop(d *maildrop.Drop, token string) {
+	r.t.Helper()
+	if err := maildrop.Write(r.cfg.MaildropDir, d, token); err != nil {
+		r.t.Fatal(err)
+	}
+	await(r.t, "the maildrop is empty", func() bool {
+		names, err := filepath.Glob(filepath.Join(r.cfg.MaildropDir, d.Key+"*"))
+		return err == nil && len(names) == 0
+	})
+}
+
+// What was dropped is accepted once, also when the daemon had accepted it and
+// only its answer was lost.
 func TestTheMaildropIsPickedUpOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -371,24 +384,51 @@ func TestTheMaildropIsPickedUpOnce(t *testing.T) {
 	configure(t, r.admin, c)
 	from := "me@example.com"
 	drop := &maildrop.Drop{
-		Key: maildrop.NewKey(), Created: time.Now(), From: &from, Recipients: []string{"you@example.net"},
+		Key: maildrop.NewKey(), Created: time.Now(), From: &from, Recipients: []string{"you@example.net"}, NotifySender: true,
 		Content: []byte("From: me@example.com\nTo: you@example.net\nSubject: dropped\n\ntext\n"),
 	}
-	for range 2 {
-		if err := maildrop.Write(r.cfg.MaildropDir, drop, ""); err != nil {
-			t.Fatal(err)
-		}
-		await(t, "the maildrop is empty", func() bool {
-			names, err := filepath.Glob(filepath.Join(r.cfg.MaildropDir, drop.Key+"*"))
-			return err == nil && len(names) == 0
-		})
-	}
-	got := provider.Messages(1)[0]
-	contains(t, string(got.Content), "Subject: dropped")
+	r.drop(drop, "")
+	r.drop(drop, "")
+	contains(t, string(provider.Messages(1)[0].Content), "Subject: dropped")
 	list, err := r.admin.ListMessages(r.ctx(), &postilionv1.ListMessagesRequest{})
 	if err != nil || len(list.GetMessages()) != 1 || list.GetMessages()[0].GetSource() != "maildrop" || list.GetMessages()[0].GetClient() != "local" {
-		t.Errorf("the outbox has %v, %v", list, err)
+		t.Fatalf("the outbox has %v, %v", list, err)
 	}
+
+	// The same by the API first, by a client with a token.
+	token := r.client("site", allScopes...)
+	drop.Key = maildrop.NewKey()
+	res, err := r.dial(r.addr.GRPC, token).Send(r.ctx(), &postilionv1.SendRequest{
+		IdempotencyKey: drop.Key, NotifySender: true,
+		Content: &postilionv1.SendRequest_Raw{Raw: &postilionv1.RawMessage{
+			Content: drop.Content, Envelope: &postilionv1.Envelope{From: &from, Recipients: []*postilionv1.EnvelopeRecipient{{Address: "you@example.net"}}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.drop(drop, token)
+	again, err := r.admin.ListMessages(r.ctx(), &postilionv1.ListMessagesRequest{})
+	if err != nil || len(again.GetMessages()) != 2 || again.GetMessages()[0].GetId() != res.GetId() {
+		t.Errorf("the outbox has %v, %v", again, err)
+	}
+}
+
+// A drop without From gets its author where no policy names a sender.
+func TestADropWithoutSender(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	provider := smtptest.Start(t, plain)
+	configure(t, r.admin, connection("provider", provider))
+	r.drop(&maildrop.Drop{
+		Key: maildrop.NewKey(), Created: time.Now(), Recipients: []string{"you@example.net"}, Author: "Jane <jane@example.com>",
+		Content: []byte("Subject: no sender\n\ntext\n"),
+	}, "")
+	got := provider.Messages(1)[0]
+	if got.From != "jane@example.com" {
+		t.Errorf("it came from %q", got.From)
+	}
+	contains(t, string(got.Content), "From: Jane <jane@example.com>")
 }
 
 func TestEventsAreToldInOrder(t *testing.T) {

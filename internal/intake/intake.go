@@ -38,6 +38,10 @@ type Submission struct {
 	// Reserved says that the caller has reserved the octets of Raw.
 	Reserved bool
 
+	// Written is when the message was handed over, for the Date of one without;
+	// zero stands for now.
+	Written time.Time
+
 	Connection   string
 	Key          string
 	SendAt       time.Time
@@ -218,6 +222,9 @@ func (in *Intake) prepare(s *Submission, id uuid.UUID, now time.Time) (*outbox.M
 }
 
 func (in *Intake) content(s *Submission, id uuid.UUID, now time.Time) (*mail.Content, error) {
+	if !s.Written.IsZero() {
+		now = s.Written
+	}
 	if s.Message != nil {
 		return compose.Compose(s.Message, compose.Options{Now: now, Domain: in.Domain, ID: id.String()})
 	}

@@ -45,6 +45,17 @@ func (r *Registry) Authenticate(token string) (*Client, bool) {
 	return nil, false
 }
 
+// Proven gives the client that has a token whose SHA-256 holds, for whoever
+// proved to know a token without showing it.
+func (r *Registry) Proven(holds func(tokenHash []byte) bool) (*Client, bool) {
+	for h, c := range r.state.Load().tokens {
+		if holds(h[:]) {
+			return &c.Client, true
+		}
+	}
+	return nil, false
+}
+
 // CreateToken makes a further token of a client. The second result is the
 // token itself, which cannot be had again.
 func (r *Registry) CreateToken(ctx context.Context, client string) (Token, string, error) {
