@@ -21,6 +21,7 @@ type conn struct {
 	driver     driver.Conn
 	statements map[string]driver.Stmt
 	args       []driver.NamedValue
+	prepared   func(query string)
 }
 
 // fileURL is the path as a file: URL, in which ? and # need escaping.
@@ -115,6 +116,9 @@ func (c *conn) prepare(query string) (driver.Stmt, error) {
 		return nil, err
 	}
 	c.statements[query] = s
+	if c.prepared != nil {
+		c.prepared(query)
+	}
 	return s, nil
 }
 

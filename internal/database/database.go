@@ -55,6 +55,9 @@ type Options struct {
 	// Committed, if set, is told of each commit: how many writes shared it and
 	// how long it took, the fsync included. It must not block.
 	Committed func(writes int, took time.Duration)
+	// Prepared, if set, is told the text of each statement when it is prepared.
+	// For tests of query plans.
+	Prepared func(query string)
 	// Fault, if set, is called at named points of a group's way. An error from
 	// it stands for one of the disk at that point. For tests.
 	Fault func(Point) error
@@ -198,13 +201,13 @@ func (db *DB) free(readers chan *conn, c *conn) {
 
 // connect opens the writer and the readers.
 func (db *DB) connect(ctx context.Context) error {
-	writer, err := open(ctx, db.path, false)
+	writer, err := db.dial(ctx, false)
 	if err != nil {
 		return err
 	}
 	readers := make(chan *conn, db.options.Readers)
 	for range db.options.Readers {
-		c, err := open(ctx, db.path, true)
+		c, err := db.dial(ctx, true)
 		if err != nil {
 			writer.close()
 			closeAll(readers)
@@ -217,6 +220,15 @@ func (db *DB) connect(ctx context.Context) error {
 	db.readers, db.health = readers, nil
 	db.mu.Unlock()
 	return nil
+}
+
+// dial opens one connection.
+func (db *DB) dial(ctx context.Context, reader bool) (*conn, error) {
+	c, err := open(ctx, db.path, reader)
+	if err == nil {
+		c.prepared = db.options.Prepared
+	}
+	return c, err
 }
 
 // disconnect closes what is not in use now; free closes the rest.

@@ -124,15 +124,15 @@ func retry(t *tester) {
 }
 
 func holdLane(t *tester) {
-	for i := range 1200 {
-		t.accept(client([]string{"a", "b", "c"}[i%3]), priority(outbox.Priority(i%2)))
-	}
+	t.acceptMany(700, func(i int, m *outbox.Message) {
+		m.Client, m.Priority = []string{"a", "a", "a", "a", "a", "a", "b", "c"}[i%8], outbox.Priority(i%8/7)
+	})
 	later := t.accept(at(t.now().Add(time.Hour)))
 	other := t.accept(lane("m"))
 	claimed := t.claim("l", 2).Jobs
 	n, err := t.Store.HoldLane(t.Context(), "l", "the connection was deleted")
 	t.ok(err)
-	same(t, "held", n, 1199)
+	same(t, "held", n, 699)
 	t.none("l")
 	t.state(later.ID, outbox.Held)
 	t.state(other.ID, outbox.Queued)
@@ -143,7 +143,7 @@ func holdLane(t *tester) {
 	same(t, "held later", n, 1)
 	n, err = t.Store.Waiting(t.Context(), "l")
 	t.ok(err)
-	same(t, "waiting", n, 1200)
+	same(t, "waiting", n, 700)
 }
 
 func pauses(t *tester) {

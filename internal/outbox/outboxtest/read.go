@@ -171,6 +171,35 @@ func events(t *tester) {
 	newer, err := t.Store.Events(ctx, outbox.EventFilter{After: last})
 	t.ok(err)
 	same(t, "newer", len(newer), 1)
+	follow(t)
+}
+
+// follow reads as clients do who follow their own events among many of others.
+func follow(t *tester) {
+	after := int64(0)
+	for _, n := range []int{0, 2, 0, 1, 3} {
+		for range n {
+			t.accept(client("follower"))
+			t.accept(client("b"))
+		}
+		for range 2 {
+			list, err := t.Store.Events(t.Context(), outbox.EventFilter{Client: "follower", After: after})
+			t.ok(err)
+			same(t, "new events of a follower", len(list), n)
+			n = 0
+			if len(list) > 0 {
+				after = list[len(list)-1].Sequence
+			}
+		}
+	}
+	all, err := t.Store.Events(t.Context(), outbox.EventFilter{Client: "follower"})
+	t.ok(err)
+	same(t, "events from the start", len(all), 6)
+	page, err := t.Store.Events(t.Context(), outbox.EventFilter{Client: "follower", Limit: 4})
+	t.ok(err)
+	rest, err := t.Store.Events(t.Context(), outbox.EventFilter{Client: "follower", Limit: 4, After: page[3].Sequence})
+	t.ok(err)
+	same(t, "in pages", len(page)+len(rest), 6)
 }
 
 // changed waits for the word that there may be newer events.

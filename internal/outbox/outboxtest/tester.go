@@ -83,6 +83,29 @@ func (t *tester) accept(changes ...func(*outbox.Message)) *outbox.Message {
 	return m
 }
 
+// acceptMany accepts n messages by many callers at a time, which share commits.
+// Their order is not that of their numbers.
+func (t *tester) acceptMany(n int, change func(i int, m *outbox.Message)) {
+	t.Helper()
+	numbers := make(chan int, n)
+	for i := range n {
+		numbers <- i
+	}
+	close(numbers)
+	var all sync.WaitGroup
+	for range 64 {
+		all.Go(func() {
+			for i := range numbers {
+				if _, err := t.Store.Accept(t.Context(), t.message(func(m *outbox.Message) { change(i, m) })); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 func client(name string) func(*outbox.Message) {
 	return func(m *outbox.Message) { m.Client = name }
 }

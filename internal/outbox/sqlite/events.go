@@ -94,16 +94,20 @@ func (s *Store) Events(ctx context.Context, f outbox.EventFilter) (events []outb
 	if f.Limit <= 0 || f.Limit > 1000 {
 		f.Limit = 1000
 	}
+	after := f.After
+	if f.Client != "" {
+		after = s.loud(f.Client, f.After)
+	}
 	query := `SELECT e.seq, e.time, e.type, m.client, m.id, m.message_id, e.recipient, r.address, e.lane, e.attempt, e.dup, e.next, e.reason,` + outcomeColumns +
 		`FROM events e JOIN messages m ON m.seq = e.message LEFT JOIN recipients r ON r.message = e.message AND r.position = e.recipient
 		WHERE e.seq > ?`
-	args := []any{f.After}
+	args := []any{after}
 	if f.Message != uuid.Nil {
 		query += ` AND e.message = (SELECT seq FROM messages WHERE id = ?)`
 		args = append(args, f.Message[:])
 	}
 	if f.Client != "" {
-		query += ` AND m.client = ?`
+		query += ` AND +m.client = ?` // not by the client's messages, which would be sorted
 		args = append(args, f.Client)
 	}
 	if n := len(f.Types); n > 0 {
@@ -114,11 +118,49 @@ func (s *Store) Events(ctx context.Context, f outbox.EventFilter) (events []outb
 	}
 	query += ` ORDER BY e.seq LIMIT ?`
 	args = append(args, f.Limit)
-	err = s.read(ctx, func(tx *database.Tx) error {
-		events, err = queryEvents(tx, query, args...)
-		return err
+	err = s.read(ctx, func(tx *database.Tx) (err error) {
+		if events, err = queryEvents(tx, query, args...); err != nil {
+			return err
+		}
+		if f.Client != "" && f.Message == uuid.Nil && len(f.Types) == 0 && len(events) < f.Limit {
+			return s.noteQuiet(tx, f.Client, f.After, events)
+		}
+		return nil
 	})
 	return events, err
+}
+
+// span is a range of sequences, the first not included.
+type span struct{ from, to int64 }
+
+// loud gives from where on a client may have events after a sequence. A
+// client that follows its own events would otherwise read those of all others
+// again at each call.
+func (s *Store) loud(client string, after int64) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q := s.quiet[client]; after >= q.from {
+		return max(after, q.to)
+	}
+	return after
+}
+
+// noteQuiet remembers that a client has no events after those that were found
+// up to the newest.
+func (s *Store) noteQuiet(tx *database.Tx, client string, after int64, found []outbox.Event) error {
+	quiet := span{from: after}
+	if len(found) > 0 {
+		quiet.from = found[len(found)-1].Sequence
+	}
+	if err := tx.QueryRow(`SELECT coalesce(max(seq), 0) FROM events`).Scan(&quiet.to); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if quiet.to > s.quiet[client].to {
+		s.quiet[client] = quiet
+	}
+	return nil
 }
 
 func queryEvents(tx *database.Tx, query string, args ...any) (events []outbox.Event, err error) {

@@ -72,7 +72,8 @@ type Store struct {
 	counters map[counterKey]counter
 	claims   map[int64]*claim // of this run, by job
 	changed  chan struct{}
-	earlier  time.Duration // jumps of the clock in earlier runs
+	quiet    map[string]span // of clients, see loud
+	earlier  time.Duration   // jumps of the clock in earlier runs
 
 	// Of the writing goroutine.
 	walked      atomic.Int64 // by purgeOld
@@ -101,7 +102,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		options: o, db: o.DB, clock: o.Clock, log: o.Log,
 		content: filepath.Join(o.DB.Dir(), "content"),
-		claims:  make(map[int64]*claim), changed: make(chan struct{}),
+		claims:  make(map[int64]*claim), changed: make(chan struct{}), quiet: make(map[string]span),
 	}
 	if err := os.MkdirAll(s.content, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
