@@ -11,6 +11,11 @@ import (
 	"github.com/postilion-mail/postilion/internal/outbox"
 )
 
+type listed struct {
+	f    outbox.Filter
+	want []string // the messages' names
+}
+
 func list(t *tester) {
 	names := make(map[uuid.UUID]string)
 	add := func(name string, changes ...func(*outbox.Message)) *outbox.Message {
@@ -37,10 +42,7 @@ func list(t *tester) {
 	cancelled := add("cancelled")
 	_, err := t.Store.Cancel(t.Context(), "", cancelled.ID)
 	t.ok(err)
-	for _, c := range []struct {
-		f    outbox.Filter
-		want []string
-	}{
+	for _, c := range []listed{
 		{outbox.Filter{}, []string{"cancelled", "sending", "queued", "held", "deferred", "failed", "sent"}},
 		{outbox.Filter{Client: "b"}, []string{"sending", "deferred"}},
 		{outbox.Filter{States: []outbox.State{outbox.Sent}}, []string{"sent"}},

@@ -53,6 +53,19 @@ func recordMixed(t *tester) {
 	same(t, "done", v.Done, t.now())
 	same(t, "content kept", v.ContentKept, false)
 	t.state(m.ID, outbox.Sent, outbox.Failed, outbox.Failed, outbox.Sent, outbox.Expired, outbox.Sent)
+	t.endedOnce(m)
+	attempts, err := t.Store.Attempts(t.Context(), m.ID)
+	t.ok(err)
+	same(t, "attempts", len(attempts), 6+4)
+	a := attempts[slices.IndexFunc(attempts, func(a outbox.Attempt) bool { return a.Recipient == 0 })]
+	if a.Number != 1 || a.Connection != "l" || a.Duration != 5*time.Millisecond || !a.Started.Equal(Start) || a.Address != "r0@example.com" || a.Outcome != accepted {
+		t.Errorf("attempt %+v", a)
+	}
+}
+
+// endedOnce checks that each recipient of a message had one terminal event.
+func (t *tester) endedOnce(m *outbox.Message) {
+	t.Helper()
 	terminal := make(map[int]int)
 	for _, e := range t.events(m.ID) {
 		if slices.Contains([]outbox.EventType{outbox.EventSent, outbox.EventFailed, outbox.EventExpired}, e.Type) {
@@ -60,15 +73,8 @@ func recordMixed(t *tester) {
 			same(t, "address", e.Address, m.Recipients[e.Recipient].Address)
 		}
 	}
-	for i := range 6 {
+	for i := range m.Recipients {
 		same(t, "terminal events", terminal[i], 1)
-	}
-	attempts, err := t.Store.Attempts(t.Context(), m.ID)
-	t.ok(err)
-	same(t, "attempts", len(attempts), 6+4)
-	a := attempts[slices.IndexFunc(attempts, func(a outbox.Attempt) bool { return a.Recipient == 0 })]
-	if a.Number != 1 || a.Connection != "l" || a.Duration != 5*time.Millisecond || !a.Started.Equal(Start) || a.Address != "r0@example.com" || a.Outcome != accepted {
-		t.Errorf("attempt %+v", a)
 	}
 }
 

@@ -83,9 +83,11 @@ func (s *bench) message() *outbox.Message {
 }
 
 // each runs fn b.N times by a number of callers.
-func (s *bench) each(callers int, fn func() error) {
+func (s *bench) each(callers int, fn func() error) { s.times(s.b.N, callers, fn) }
+
+func (s *bench) times(n, callers int, fn func() error) {
 	var left atomic.Int64
-	left.Store(int64(s.b.N))
+	left.Store(int64(n))
 	var all sync.WaitGroup
 	for range callers {
 		all.Go(func() {
@@ -108,10 +110,7 @@ func (s *bench) accept() error {
 func (s *bench) fill(n int) {
 	s.b.Helper()
 	s.b.StopTimer()
-	old := s.b.N
-	s.b.N = n
-	s.each(256, s.accept)
-	s.b.N = old
+	s.times(n, 256, s.accept)
 	s.b.StartTimer()
 }
 

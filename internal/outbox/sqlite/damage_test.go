@@ -3,11 +3,9 @@ package sqlite_test
 import (
 	"bytes"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -167,98 +165,6 @@ func TestOrphans(t *testing.T) {
 	if files := contents(t, dir); len(files) != 1 || filepath.Base(files[0]) != kept.ID.String() {
 		t.Errorf("after a start: %v", files)
 	}
-}
-
-// TestBackup: T33 and T34.
-func TestBackup(t *testing.T) {
-	t.Parallel()
-	r := start(t, options{store: sqlite.Options{Inline: 1000}})
-	var before []uuid.UUID
-	accept := func(n int) uuid.UUID {
-		m := message(n, bytes.Repeat([]byte{byte(n)}, 500*(1+n%4)))
-		if _, err := r.Accept(t.Context(), m); err != nil {
-			t.Error(err)
-		}
-		return m.ID
-	}
-	for n := range 40 {
-		before = append(before, accept(n))
-	}
-	if _, err := r.Claim(t.Context(), outbox.Claim{Lane: "l", Limit: 5, Lease: time.Hour}); err != nil {
-		t.Fatal(err)
-	}
-	// Load while the copy is made: new messages, and deliveries that remove
-	// contents.
-	var load sync.WaitGroup
-	stop := make(chan struct{})
-	load.Go(func() {
-		for n := 100; ; n++ {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			accept(n)
-			c, err := r.Claim(t.Context(), outbox.Claim{Lane: "l", Limit: 1, Lease: time.Hour})
-			if err != nil || len(c.Jobs) == 0 {
-				t.Errorf("claim: %+v, %v", c, err)
-				return
-			}
-			if err := r.Record(t.Context(), report(c.Jobs[0], outbox.Sent)); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	dir := filepath.Join(t.TempDir(), "backup")
-	err := r.Backup(t.Context(), dir)
-	close(stop)
-	load.Wait()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Backup(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "not empty") {
-		t.Errorf("backup over another: %v", err)
-	}
-	verify(t, dir)
-	restored := start(t, options{dir: dir})
-	for _, id := range before {
-		v, err := restored.Get(t.Context(), "", id)
-		if err != nil {
-			t.Fatalf("a message from before the backup: %v", err)
-		}
-		if s := v.Summary(); s != outbox.Held && s != outbox.Sent {
-			t.Errorf("restored as %s", s)
-		}
-	}
-	if c, err := restored.Claim(t.Context(), outbox.Claim{Lane: "l", Limit: 100, Lease: time.Hour}); err != nil || len(c.Jobs) != 0 {
-		t.Errorf("a restored store sends: %+v, %v", c, err)
-	}
-	held, _, err := restored.List(t.Context(), outbox.Filter{States: []outbox.State{outbox.Held}})
-	if err != nil || len(held) == 0 {
-		t.Fatalf("held: %v, %v", held, err)
-	}
-	for _, v := range held {
-		if !strings.Contains(v.Recipients[0].Reason, "restored") {
-			t.Errorf("reason %q", v.Recipients[0].Reason)
-		}
-		raw, err := restored.Raw(t.Context(), "", v.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.Copy(io.Discard, io.NewSectionReader(raw, 0, raw.Size())); err != nil {
-			t.Error(err)
-		}
-		raw.Close()
-		if _, err := restored.ReleaseHeld(t.Context(), "", v.ID); err != nil {
-			t.Error(err)
-		}
-	}
-	// A second start is an ordinary one.
-	restored.stop()
-	restored = start(t, options{dir: dir})
-	deliver(t, restored)
-	restored.stop()
-	verify(t, dir)
 }
 
 // TestVerifyFinds: each kind of damage is a problem.
