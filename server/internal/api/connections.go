@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -127,6 +126,3 @@ func (a *API) SetRoutes(ctx context.Context, req *postilionv1.SetRoutesRequest) 
 	}
 	return &postilionv1.SetRoutesResponse{Etag: etag}, nil
 }
-
-// notFound says whether there is no such thing.
-func notFound(err error) bool { return errors.Is(err, registry.ErrNotFound) }
