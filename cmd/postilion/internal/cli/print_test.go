@@ -29,7 +29,7 @@ func TestTableFitsTheTerminal(t *testing.T) {
 	}
 	out.Reset()
 	list.print(&out, style{width: 200, color: true})
-	if !strings.Contains(out.String(), "\x1b[2m") {
+	if !strings.Contains(out.String(), "\x1b[2m") || strings.Contains(out.String(), "\x1b[m") {
 		t.Errorf("no colour: %q", out.String())
 	}
 }
