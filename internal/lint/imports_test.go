@@ -25,9 +25,10 @@ func rules() []rule {
 			"github.com/hashicorp/go-plugin", "github.com/hashicorp/go-hclog",
 			"./plugin", "./proto/gen/postilion/plugin",
 		}, "every transport carries what this package imports"},
-		{"internal/sendmail", false, []string{"./internal/mail", "./internal/maildrop"}, "sendmail is to start in 2 ms"},
+		{"internal/sendmail", false, []string{"./internal/mail", "./internal/maildrop", "./internal/smtpd"}, "sendmail is to start in 2 ms"},
 		{"cmd/postilion-sendmail", false, []string{"./internal/sendmail"}, "sendmail is to start in 2 ms"},
 		{"internal/mail", true, []string{"golang.org/x/net/idna", "golang.org/x/text"}, "sendmail imports this package and is to start in 2 ms"},
+		{"internal/smtpd", false, []string{"./internal/mail"}, "sendmail imports this package and is to start in 2 ms"},
 		{"internal/maildrop", true, []string{"golang.org/x/sys", "./internal/failpoint"}, "sendmail imports this package and is to start in 2 ms"},
 	}
 }
@@ -57,7 +58,7 @@ func lightPackages(t *testing.T, all []source) {
 func sendmailStartsFast(t *testing.T, all []source) {
 	heavy := []string{"net/http", "encoding/gob", "html/template", "text/template", "go/ast", "database/sql", "testing"}
 	for _, s := range all {
-		if !withinAny(s.dir(), "internal/sendmail", "cmd/postilion-sendmail") && s.dir() != "internal/mail" && s.dir() != "internal/maildrop" {
+		if !withinAny(s.dir(), "internal/sendmail", "internal/smtpd", "cmd/postilion-sendmail") && s.dir() != "internal/mail" && s.dir() != "internal/maildrop" {
 			continue
 		}
 		for _, imported := range s.imports() {

@@ -3,7 +3,6 @@ package sendmail
 import (
 	"bufio"
 	"bytes"
-	"io"
 	"strings"
 	"testing"
 
@@ -60,31 +59,6 @@ func FuzzDialogue(f *testing.F) {
 			if !strings.HasSuffix(line, "\r\n") || len(line) < 6 || line[0] < '2' || line[0] > '5' || strings.ContainsAny(line[:len(line)-2], "\r\n\x00") {
 				t.Fatalf("reply %q", line)
 			}
-		}
-	})
-}
-
-func FuzzDotted(f *testing.F) {
-	f.Add("a\r\n.\r\n", true)
-	f.Add("..\n.\n", false)
-	f.Add("\r\n.\n.\r\n", true)
-	f.Fuzz(func(t *testing.T, content string, crlf bool) {
-		end := "\n"
-		if crlf {
-			end = "\r\n"
-		}
-		// Stuffed by the rule, the content comes back.
-		if content != "" && !strings.HasSuffix(content, end) {
-			content += end
-		}
-		stuffed := strings.ReplaceAll(content, end+".", end+"..")
-		if strings.HasPrefix(content, ".") {
-			stuffed = "." + stuffed
-		}
-		r := bufio.NewReaderSize(strings.NewReader(stuffed+"."+end+"rest"), 16)
-		got, err := readDotted(r, end, 1<<20)
-		if rest, _ := io.ReadAll(r); err != nil || string(got) != content || string(rest) != "rest" {
-			t.Fatalf("%q became %q, %v", content, got, err)
 		}
 	})
 }

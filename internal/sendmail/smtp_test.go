@@ -24,7 +24,7 @@ func codes(out string) string {
 
 func TestDialogue(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("x", maxCommand)
+	long := strings.Repeat("x", 4096)
 	for name, tt := range map[string]struct {
 		in, codes string
 		exit      int
@@ -136,26 +136,6 @@ func TestDialogueLimits(t *testing.T) {
 	exit, out, _ := w.run(b.String(), "-bs")
 	if exit != 0 || !strings.HasSuffix(codes(out), "250 452 354 250 221") || len(w.one().to()) != maxRecipients {
 		t.Error(exit, len(w.one().to()))
-	}
-	got, err := readDotted(bufio.NewReader(strings.NewReader(strings.Repeat("0123456789\r\n", 100)+".\r\nrest")), "\r\n", 100)
-	if err != nil || len(got) != 101 {
-		t.Errorf("%d octets kept of a message beyond the limit of 100, %v", len(got), err)
-	}
-}
-
-// The end is found wherever the reader's buffer ends.
-func TestDottedAtBufferEnds(t *testing.T) {
-	t.Parallel()
-	for n := range 80 {
-		for _, end := range []string{"\r\n", "\n"} {
-			want := strings.Repeat("x", n) + end
-			in := want + "." + end
-			r := bufio.NewReaderSize(strings.NewReader(in+"rest"), 16)
-			got, err := readDotted(r, end, 1000)
-			if rest, _ := io.ReadAll(r); err != nil || string(got) != want || string(rest) != "rest" {
-				t.Fatalf("%d, %q: %q, %v", n, end, got, err)
-			}
-		}
 	}
 }
 
