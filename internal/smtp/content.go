@@ -124,6 +124,12 @@ func (t *transaction) chunkReply() (refused bool, err error) {
 		return false, nil
 	case unknownCommand(r):
 		t.noChunking()
+	case !t.learned.chunks.Load():
+		// The server knows the command, and refuses an empty chunk: Postfix
+		// answers "551 5.7.1 Null BDAT request". That is no verdict on the
+		// message.
+		t.learned.chunks.Store(true)
+		t.again = true
 	default:
 		t.refuse(t.accepted, plugin.PhaseData, r)
 	}

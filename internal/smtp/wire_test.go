@@ -161,6 +161,7 @@ func TestFallbacks(t *testing.T) {
 		rule smtptest.Rule
 		lost string // what must be said once only
 	}{
+		"empty BDAT refused": {smtptest.Rule{On: "BDAT 0", Do: smtptest.Reply("551 5.7.1 Null BDAT request")}, "BDAT 0\r\n"},
 		"BDAT unknown":       {smtptest.Rule{On: "BDAT", Do: smtptest.Reply("502 5.5.1 what?")}, "BDAT"},
 		"SMTPUTF8 refused":   {smtptest.Rule{On: "MAIL FROM:<from@a.example> SIZE=25 BODY=8BITMIME SMTPUTF8", Do: smtptest.Reply("502 5.3.3 Command not implemented")}, "SMTPUTF8"},
 		"8BITMIME refused":   {smtptest.Rule{On: "MAIL FROM:<from@a.example> SIZE=25 BODY=8BITMIME", Do: smtptest.Reply("501 syntax")}, "BODY"},
