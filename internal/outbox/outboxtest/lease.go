@@ -3,6 +3,8 @@ package outboxtest
 import (
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postilion-mail/postilion/internal/outbox"
@@ -43,6 +45,39 @@ func leases(t *tester) {
 	t.Clock.Jump(72 * time.Hour)
 	t.sweep()
 	t.record(j, outbox.Sent, time.Time{})
+}
+
+// churn: jobs that come back at once are recorded and claimed again by many at
+// a time, often in one commit. No claim may be lost in that, nor held twice.
+func churn(t *tester) {
+	const messages, rounds, workers = 12, 12, 6
+	t.acceptMany(messages, func(int, *outbox.Message) {})
+	var held sync.Map
+	var all sync.WaitGroup
+	var left atomic.Int64
+	left.Store(messages * rounds)
+	for range workers {
+		all.Go(func() {
+			for left.Load() > 0 && !t.Failed() {
+				c, err := t.Store.Claim(t.Context(), outbox.Claim{Lane: "l", Limit: 2, Lease: time.Hour})
+				if err != nil {
+					t.Error(err)
+				}
+				for _, j := range c.Jobs {
+					if _, twice := held.LoadOrStore(j.Message, true); twice {
+						t.Errorf("message %s is held twice", j.Message)
+					}
+					r := t.report(j, outbox.Deferred, t.now())
+					held.Delete(j.Message)
+					if err := t.Store.Record(t.Context(), r); err != nil {
+						t.Errorf("attempt %d: %v", j.Attempt, err)
+					}
+					left.Add(-1)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // crashIsUnknown: T8, T9.

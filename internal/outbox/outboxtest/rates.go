@@ -109,6 +109,20 @@ func rateOfALargeMessage(t *tester) {
 	same(t, "done", v.Done.IsZero(), false)
 }
 
+// rateOfTheUntried: what was claimed and not tried does not count.
+func rateOfTheUntried(t *tester) {
+	rate := outbox.Rate{Count: 1, Per: time.Hour}
+	t.accept()
+	j := t.claim("l", 10, rate).Jobs[0]
+	r := t.report(j, outbox.Deferred, t.now())
+	r.Untried = true
+	t.ok(t.Store.Record(t.Context(), r))
+	again := t.claim("l", 10, rate).Jobs
+	same(t, "claimed after an untried claim", len(again), 1)
+	t.record(again[0], outbox.Deferred, t.now())
+	same(t, "claimed after an attempt", len(t.claim("l", 10, rate).Jobs), 0)
+}
+
 func rateInPages(t *tester) {
 	t.acceptMany(1300, func(int, *outbox.Message) {})
 	var pages []int

@@ -108,6 +108,22 @@ func TestDiskFloor(t *testing.T) {
 	}
 }
 
+// TestLimitsOfAll: T26 for all clients together.
+func TestLimitsOfAll(t *testing.T) {
+	t.Parallel()
+	r := start(t, options{store: sqlite.Options{MaxMessages: 3, MaxBytes: 1000}})
+	for n, c := range []struct {
+		size int
+		want error
+	}{{10, nil}, {2000, outbox.ErrFull}, {10, nil}, {975, outbox.ErrFull}, {10, nil}, {10, outbox.ErrFull}} {
+		m := message(n, make([]byte, c.size))
+		m.Client = fmt.Sprint("client ", n)
+		if _, err := r.Accept(t.Context(), m); !errors.Is(err, c.want) {
+			t.Errorf("message %d: %v, want %v", n, err, c.want)
+		}
+	}
+}
+
 // rig is a store whose commits can be made to fail, with a dispatcher that
 // takes everything.
 type rig struct {

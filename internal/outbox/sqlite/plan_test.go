@@ -78,8 +78,8 @@ func (p *plans) check(t *testing.T) {
 			t.Errorf("%s: %v", query, err)
 		}
 	}
-	if checked < 40 {
-		t.Errorf("only %d statements were seen", checked)
+	if checked == 0 {
+		t.Error("no statement was seen")
 	}
 }
 
