@@ -76,6 +76,9 @@ type Message struct {
 	Hold        string // if not empty, the message is held from the start, with this reason
 	Notify      bool   // nobody waits for events: failures go back as a DSN
 	Parent      string // id of the message this one is a bounce of
+	// Notice, if not 0, is the notice that the message carries. Accept removes
+	// it in the same transaction, and gives ErrNotFound if it is gone.
+	Notice int64
 }
 
 // Hop is one entry of a message's chain: a connection, and what differs when
@@ -267,6 +270,7 @@ type Store interface {
 
 	Reader
 	Operator
+	Notices
 
 	// Health is nil while the store can promise.
 	Health() error

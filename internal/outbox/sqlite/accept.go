@@ -64,6 +64,11 @@ func (s *Store) checkDisk(size int64) error {
 // key is known, so that a new message costs no look-up.
 func (s *Store) accept(tx *database.Tx, c *change, e *encoded) (outbox.Receipt, error) {
 	m, now := e.message, s.moment()
+	if m.Notice != 0 {
+		if there, err := s.removeNotice(tx, c, m.Notice); err != nil || !there {
+			return outbox.Receipt{}, errors.Join(err, outbox.ErrNotFound)
+		}
+	}
 	full := s.full(m.Client, e.size)
 	if full == nil {
 		receipt, err := s.insert(tx, c, e, now)
@@ -145,6 +150,9 @@ func (s *Store) insertParts(tx *database.Tx, c *change, e *encoded, seq int64, n
 			return err
 		}
 	}
+	if err := s.noticeDelay(tx, m, seq, now); err != nil {
+		return err
+	}
 	_, err := s.insertEvent(tx, c, &event{
 		time: now.now, kind: outbox.EventAccepted, message: seq, recipient: -1, lane: m.Chain[0].Connection, next: m.SendAt,
 	})
@@ -197,7 +205,7 @@ func (s *Store) offer(c *change, e *encoded, j *job, now moment) {
 	j.state, _ = j.state.Next(outbox.TriggerClaim)
 	j.epoch, j.count = s.epoch, 1
 	m := e.message
-	cl := &claim{job: *j, token: j.token(), until: s.lease(s.options.Lease), total: j.n, keep: m.KeepContent, content: e.content, bytes: e.size}
+	cl := &claim{job: *j, token: j.token(), until: s.lease(s.options.Lease), total: j.n, keep: m.KeepContent, notify: m.Notify, content: e.content, bytes: e.size}
 	given := outbox.Job{
 		Token: j.token(), Message: m.ID, Client: m.Client, MessageID: m.MessageID, Lane: j.lane, Attempt: 1, Priority: m.Priority,
 		Accepted: e.accepted, Expires: m.Expires, Due: now.time(j.due), Size: j.size, Overlay: m.Chain[0].Overlay,

@@ -99,6 +99,9 @@ func (s *Store) holdRestored(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.holdNotices(ctx, reason); err != nil {
+		return err
+	}
 	if err := os.Remove(path); err != nil {
 		return err
 	}

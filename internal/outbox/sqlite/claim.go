@@ -22,6 +22,7 @@ type claim struct {
 	total   int      // recipients of the message
 	chain   []string // connections
 	keep    bool
+	notify  bool
 	content int
 	bytes   int64 // of the content
 	rates   []rateUse
@@ -230,7 +231,7 @@ func (s *Store) loadClaim(tx *database.Tx, j *job, now moment) (*outbox.Job, *cl
 	if j.hop >= len(hops) || cl.content == contentPurged {
 		return nil, nil, fmt.Errorf("%w: hop %d of %d, content %d", errCorrupt, j.hop, len(hops), cl.content)
 	}
-	cl.keep = flags&flagKeep != 0
+	cl.keep, cl.notify = flags&flagKeep != 0, flags&flagNotify != 0
 	given.Size = cl.bytes + int64(len(hops[j.hop].Overlay))
 	given.Accepted = unstamp(accepted)
 	given.EightBit, given.UTF8Header, given.Signed = flags&flagEightBit != 0, flags&flagUTF8 != 0, flags&flagSigned != 0

@@ -133,6 +133,27 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
+// TestNoContentIsLeft: a large content that turned out not to be needed is
+// removed at once.
+func TestNoContentIsLeft(t *testing.T) {
+	t.Parallel()
+	r := start(t, options{})
+	for range 3 { // one message, replayed
+		if _, err := r.Accept(t.Context(), message(1, make([]byte, 200000))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := message(1, make([]byte, 200000))
+	other.Fingerprint = []byte("other")
+	if _, err := r.Accept(t.Context(), other); !errors.Is(err, outbox.ErrKeyReused) {
+		t.Fatal(err)
+	}
+	r.Close() // waits for what is removed
+	if files := contents(t, r.db.Dir()); len(files) != 1 {
+		t.Errorf("contents are left: %v", files)
+	}
+}
+
 // TestOrphans: content files without a message are swept at start, others stay.
 func TestOrphans(t *testing.T) {
 	t.Parallel()

@@ -115,7 +115,7 @@ func TestLimitsOfAll(t *testing.T) {
 	for n, c := range []struct {
 		size int
 		want error
-	}{{10, nil}, {2000, outbox.ErrFull}, {10, nil}, {975, outbox.ErrFull}, {10, nil}, {10, outbox.ErrFull}} {
+	}{{10, nil}, {2000, outbox.ErrFull}, {10, nil}, {985, outbox.ErrFull}, {10, nil}, {10, outbox.ErrFull}} {
 		m := message(n, make([]byte, c.size))
 		m.Client = fmt.Sprint("client ", n)
 		if _, err := r.Accept(t.Context(), m); !errors.Is(err, c.want) {

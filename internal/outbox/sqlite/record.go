@@ -109,11 +109,18 @@ func (s *Store) record(tx *database.Tx, c *change, cl *claim, r *outbox.Report) 
 			return err
 		}
 	}
+	var failed []int64 // events
 	for _, result := range ended {
 		if err := s.result(tx, c, cl, r, result, 0, now); err != nil {
 			return err
 		}
 		c.count(countState, result.Next.String(), 0, 1)
+		if cl.notify && result.Next != outbox.Sent {
+			failed = append(failed, s.nextEvent)
+		}
+	}
+	if err := s.noticeFailure(tx, cl.message(), cl.hop, failed, now); err != nil {
+		return err
 	}
 	if r.Untried {
 		if err := giveBackRates(tx, cl); err != nil {
@@ -231,7 +238,7 @@ func (s *Store) closeRecipients(tx *database.Tx, c *change, seq int64, n int, cl
 		return nil
 	}
 	if cl != nil && n == cl.total {
-		return s.finish(tx, c, seq, cl.client, cl.content, cl.bytes, cl.keep, now)
+		return s.finish(tx, c, seq, cl.client, cl.content, cl.bytes, cl.keep, cl.notify, now)
 	}
 	if _, err := tx.Exec(`UPDATE messages SET open = open - ? WHERE seq = ?`, n, seq); err != nil {
 		return err
@@ -243,13 +250,19 @@ func (s *Store) closeRecipients(tx *database.Tx, c *change, seq int64, n int, cl
 	if err != nil || open > 0 {
 		return err
 	}
-	return s.finish(tx, c, seq, client, content, size, flags&flagKeep != 0, now)
+	return s.finish(tx, c, seq, client, content, size, flags&flagKeep != 0, flags&flagNotify != 0, now)
 }
 
 // finish ends a message all of whose recipients are final, and purges its
-// content unless it is to be kept.
-func (s *Store) finish(tx *database.Tx, c *change, seq int64, client string, content int, size int64, keep bool, now moment) error {
+// content unless it is to be kept, or a notice to its sender needs it.
+func (s *Store) finish(tx *database.Tx, c *change, seq int64, client string, content int, size int64, keep, notify bool, now moment) error {
 	kept := content
+	if notify && !keep {
+		var err error
+		if keep, err = s.needed(tx, seq); err != nil {
+			return err
+		}
+	}
 	if !keep {
 		kept = contentPurged
 		if err := s.purge(tx, c, seq, content, size); err != nil {

@@ -45,6 +45,9 @@ type Options struct {
 	Retention time.Duration
 	// Lease is that of jobs handed over by Accept, 10 minutes.
 	Lease time.Duration
+	// DelayNotice is after what time senders are told that a message still
+	// waits; 0 for never.
+	DelayNotice time.Duration
 }
 
 const (

@@ -63,6 +63,7 @@ func (s *Store) end(tx *database.Tx, c *change, j *job, t outbox.Trigger, kind o
 	if err != nil {
 		return err
 	}
+	var expired []int64 // events
 	for _, m := range list {
 		outcome, err := lastOutcome(tx, m.last)
 		if err != nil {
@@ -81,6 +82,12 @@ func (s *Store) end(tx *database.Tx, c *change, j *job, t outbox.Trigger, kind o
 		if err != nil {
 			return err
 		}
+		if t == outbox.TriggerExpire {
+			expired = append(expired, last)
+		}
+	}
+	if err := s.noticeFailure(tx, j.message(), j.hop, expired, now); err != nil {
+		return err
 	}
 	if _, err := tx.Exec(`DELETE FROM jobs WHERE id = ?`, j.id); err != nil {
 		return err
@@ -146,11 +153,15 @@ func (s *Store) purgeOld(ctx context.Context) (int, error) {
 	})
 }
 
-// forget removes all of a message that is done.
+// forget removes all of a message that is done and of which nobody has to be
+// told any more.
 func (s *Store) forget(tx *database.Tx, c *change, seq int64, content int, size int64) error {
 	var done int64
 	if err := tx.QueryRow(`SELECT coalesce((SELECT done FROM messages WHERE seq = ?), 0)`, seq).Scan(&done); err != nil || done == 0 {
 		return err // brought back meanwhile
+	}
+	if waits, err := s.needed(tx, seq); err != nil || waits {
+		return err
 	}
 	if err := s.purge(tx, c, seq, content, size); err != nil {
 		return err

@@ -80,6 +80,7 @@ func (v *verifier) orphans() error {
 		v.texts(`SELECT message || '/' || position FROM recipients WHERE (job = 0) <> (state >= 5)`, "recipient %s is neither final nor waiting"),
 		v.texts(`SELECT message || '/' || position FROM recipients r WHERE state BETWEEN 5 AND 8 AND NOT EXISTS
 			(SELECT 1 FROM events WHERE message = r.message AND recipient = r.position AND type = r.state + 1)`, "recipient %s is final without an event"),
+		v.texts(`SELECT id FROM notices n WHERE message <> 0 AND NOT EXISTS (SELECT 1 FROM messages WHERE seq = n.message)`, "notice %s is about a message that is not there"),
 		v.texts(`SELECT message FROM recipients GROUP BY message HAVING NOT EXISTS (SELECT 1 FROM messages WHERE seq = message)`,
 			"recipients of message %s, which is not there"),
 	)
