@@ -99,7 +99,6 @@ func (l *lane) learn(epoch int, outcomes []plugin.Outcome) {
 	if probe && v < trouble {
 		l.breaker.clear()
 		l.pace = newPace(l.pace.most)
-		l.backlog = true
 		l.savePause()
 		l.d.Log.Info("the connection works again", "connection", l.id, "name", l.connection.Name)
 	}
@@ -124,7 +123,6 @@ func (l *lane) trip(v verdict, why *plugin.Outcome, now time.Time) {
 	l.pace.probe()
 	l.stray()
 	l.after = time.Time{}
-	l.backlog = true // look for what can go another way
 	l.savePause()
 	p := l.breaker.pause
 	l.d.Metrics.Paused(l.id, p)

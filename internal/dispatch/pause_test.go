@@ -397,3 +397,108 @@ func TestProbeBesideLongDelivery(t *testing.T) {
 		r.stop()
 	})
 }
+
+// Deliveries that fail together are one failure of the connection.
+func TestFailuresTogetherCountOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.connect("a", func(ctx context.Context, d *plugin.Delivery, commit func() error) ([]plugin.Outcome, error) {
+			time.Sleep(time.Second)
+			return always(badLogin)(ctx, d, commit)
+		})
+		r.start()
+		synctest.Wait()
+		for range 5 {
+			r.store.accept(job("a"))
+		}
+		time.Sleep(2 * time.Second)
+		if alarms := r.d.Alarms(); len(alarms) != 1 || alarms[0].Failures != 1 {
+			t.Errorf("alarms %+v", alarms)
+		}
+		r.stop()
+	})
+}
+
+// What says nothing about the connection does not end its pause.
+func TestOnlyAnAnswerEndsAPause(t *testing.T) {
+	t.Parallel()
+	for name, other := range map[string]deliverFunc{
+		"crash": func(context.Context, *plugin.Delivery, func() error) ([]plugin.Outcome, error) { panic("boom") },
+		"disk":  nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				var calls atomic.Int32
+				r.connect("a", func(ctx context.Context, d *plugin.Delivery, commit func() error) ([]plugin.Outcome, error) {
+					if calls.Add(1) == 1 {
+						return always(badLogin)(ctx, d, commit)
+					}
+					return other(ctx, d, commit)
+				})
+				r.start()
+				synctest.Wait()
+				r.store.accept(job("a"))
+				synctest.Wait()
+				if other == nil {
+					r.store.fail(func(op string) error {
+						if op == "content" {
+							return errors.New("input/output error")
+						}
+						return nil
+					})
+				}
+				time.Sleep(5 * time.Minute)
+				if alarms := r.d.Alarms(); len(alarms) != 1 || alarms[0].Failures != 1 || alarms[0].Outcome.Code != 535 {
+					t.Errorf("alarms %+v", alarms)
+				}
+				r.stop()
+			})
+		})
+	}
+}
+
+// A crash is for its message to answer, not for the connection.
+func TestCrashesDoNotPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.connect("a", func(context.Context, *plugin.Delivery, func() error) ([]plugin.Outcome, error) { panic("boom") })
+		r.start()
+		synctest.Wait()
+		for range 10 {
+			r.store.accept(job("a"))
+		}
+		time.Sleep(10 * time.Second)
+		if alarms := r.d.Alarms(); len(alarms) != 0 || len(r.store.tried()) != 10 {
+			t.Errorf("%d attempts, alarms %+v", len(r.store.tried()), alarms)
+		}
+		r.stop()
+	})
+}
+
+// Configure makes due what waits because of the settings, also when the
+// connection is not paused.
+func TestConfigureWithoutPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.connect("a", accept)
+		r.start()
+		synctest.Wait()
+		later := job("a")
+		later.Due = time.Now().Add(time.Hour)
+		id := r.store.accept(later)
+		r.store.mu.Lock()
+		r.store.lanes["a"].waiting[0].blame = plugin.BlameAuth
+		r.store.mu.Unlock()
+		r.connect("a", accept)
+		synctest.Wait()
+		if len(r.store.end(id)) != 1 {
+			t.Error("it still waits")
+		}
+		r.stop()
+	})
+}

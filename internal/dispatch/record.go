@@ -133,7 +133,7 @@ func (l *lane) passOn(i *item, report *outbox.Report) {
 // log writes one line for an attempt: details are in the outbox.
 func (l *lane) log(job *outbox.Job, report *outbox.Report) {
 	sent := 0
-	worst := &report.Results[0]
+	var worst *outbox.Result
 	for n := range report.Results {
 		if report.Results[n].Next == outbox.Sent {
 			sent++
@@ -141,7 +141,7 @@ func (l *lane) log(job *outbox.Job, report *outbox.Report) {
 			worst = &report.Results[n]
 		}
 	}
-	if sent == len(report.Results) {
+	if worst == nil {
 		l.d.Log.Debug("sent", "message", job.Message, "connection", l.id, "recipients", sent, "took", report.Duration)
 		return
 	}

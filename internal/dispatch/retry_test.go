@@ -223,6 +223,9 @@ func TestDeferredComeBackSpread(t *testing.T) {
 		if n := healthy.most.Load(); n > defaultConcurrency {
 			t.Errorf("%d at a time", n)
 		}
+		if n := r.store.count(&r.store.claims); n > 2000 {
+			t.Errorf("%d claims", n)
+		}
 		busy := 0
 		for n := range seconds {
 			if c := seconds[n].Load(); c > count/10 {
