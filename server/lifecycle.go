@@ -51,6 +51,9 @@ func (d *daemon) serveOn(e endpoint) error {
 	if e.http != nil {
 		return face.ServeHTTP(e.http, e.listener)
 	}
+	if e.smtp != nil {
+		return e.smtp.Serve(e.listener.Listener)
+	}
 	return d.grpc.Serve(e.listener)
 }
 
@@ -107,6 +110,9 @@ func (d *daemon) stop() error {
 				}
 			})
 		}
+	}
+	if d.smtp != nil {
+		ends.Go(func() { d.smtp.Shutdown(ctx) })
 	}
 	ends.Go(func() {
 		done := make(chan struct{})

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/postilion-mail/postilion/internal/smtpd"
 	"github.com/postilion-mail/postilion/server/internal/auth"
 	"github.com/postilion-mail/postilion/server/internal/face"
 )
@@ -25,7 +26,8 @@ import (
 type endpoint struct {
 	name     string // as systemd's FileDescriptorName
 	listener *face.Listener
-	http     *http.Server // nil: gRPC
+	http     *http.Server
+	smtp     *smtpd.Server // neither: gRPC
 }
 
 // maxOverhead is what a request may have beside the content of its message:
@@ -61,7 +63,7 @@ func (d *daemon) listen() error {
 	}
 	for name, listeners := range given {
 		if len(listeners) > 0 {
-			return fmt.Errorf("systemd hands over a socket named %q; the names are grpc, http, grpc-tcp, http-tcp and metrics", name)
+			return fmt.Errorf("systemd hands over a socket named %q; the names are grpc, http, grpc-tcp, http-tcp, smtp and metrics", name)
 		}
 	}
 	return nil
@@ -105,7 +107,7 @@ func (d *daemon) listenSockets(given map[string][]net.Listener) error {
 			return err
 		}
 		*s.address = l.Addr().String()
-		d.endpoints = append(d.endpoints, endpoint{s.name, &face.Listener{Listener: l, Kind: s.door}, s.http})
+		d.endpoints = append(d.endpoints, endpoint{name: s.name, listener: &face.Listener{Listener: l, Kind: s.door}, http: s.http})
 	}
 	return nil
 }
@@ -152,9 +154,9 @@ func (d *daemon) listenTCP(given map[string][]net.Listener) error {
 		if certificate != nil {
 			wrapped.TLS = face.ServerTLS(*certificate, s.protocols...)
 		}
-		d.endpoints = append(d.endpoints, endpoint{s.name, wrapped, s.http})
+		d.endpoints = append(d.endpoints, endpoint{name: s.name, listener: wrapped, http: s.http})
 	}
-	return nil
+	return d.listenSMTP(given, certificate)
 }
 
 func (d *daemon) listenMetrics(given map[string][]net.Listener) error {
@@ -170,7 +172,7 @@ func (d *daemon) listenMetrics(given map[string][]net.Listener) error {
 	mux.HandleFunc("GET /healthz", d.healthz)
 	d.admin = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	d.addresses.Metrics = l.Addr().String()
-	d.endpoints = append(d.endpoints, endpoint{"metrics", &face.Listener{Listener: l, Kind: auth.DoorTCP}, d.admin})
+	d.endpoints = append(d.endpoints, endpoint{name: "metrics", listener: &face.Listener{Listener: l, Kind: auth.DoorTCP}, http: d.admin})
 	return nil
 }
 

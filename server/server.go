@@ -27,6 +27,7 @@ import (
 	"github.com/postilion-mail/postilion/internal/outbox/sqlite"
 	"github.com/postilion-mail/postilion/internal/registry"
 	"github.com/postilion-mail/postilion/internal/secret"
+	"github.com/postilion-mail/postilion/internal/smtpd"
 	"github.com/postilion-mail/postilion/server/internal/api"
 	"github.com/postilion-mail/postilion/server/internal/metrics"
 	"github.com/postilion-mail/postilion/server/internal/transports"
@@ -47,6 +48,7 @@ type Addresses struct {
 	HTTPSocket  string
 	GRPC        string // host:port
 	HTTP        string
+	SMTP        string
 	Metrics     string
 }
 
@@ -74,7 +76,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	}
 	d.serve()
 	o.Log.Info("ready", "version", o.Version, "admin_socket", d.addresses.AdminSocket, "grpc_socket", d.addresses.GRPCSocket,
-		"http_socket", d.addresses.HTTPSocket, "grpc", d.addresses.GRPC, "http", d.addresses.HTTP)
+		"http_socket", d.addresses.HTTPSocket, "grpc", d.addresses.GRPC, "http", d.addresses.HTTP, "smtp", d.addresses.SMTP)
 	notify("READY=1")
 	if o.Ready != nil {
 		o.Ready(d.addresses)
@@ -110,6 +112,7 @@ type daemon struct {
 	grpc      *grpc.Server
 	http      *http.Server
 	admin     *http.Server // metrics
+	smtp      *smtpd.Server
 	health    *health.Server
 
 	stopping chan struct{} // closed when waiting calls should end

@@ -25,6 +25,8 @@ type Config struct {
 	TLSCertFile   string
 	TLSKeyFile    string
 
+	SMTPLocalClient string // name; empty: the SMTP port always asks for AUTH
+
 	SocketGroup       string // empty: every user may connect
 	LocalUsers        string // LocalUsersAllow or LocalUsersDeny
 	AllowDestinations []netip.Prefix

@@ -36,6 +36,7 @@ func settings(c *Config) []setting {
 		{"grpc_listen", (*address)(&c.GRPCListen), "TCP address of the gRPC face."},
 		{"http_listen", (*address)(&c.HTTPListen), "TCP address of the HTTP face (JSON)."},
 		{"smtp_listen", (*address)(&c.SMTPListen), "TCP address of the submission port, for software that speaks only SMTP."},
+		{"smtp_local_client", (*text)(&c.SMTPLocalClient), "Client whose mail everything is that comes to smtp_listen from this machine without AUTH: every local user and every container with the host's network may then send as it. Default: AUTH is required."},
 		{"metrics_listen", (*address)(&c.MetricsListen), "TCP address that serves Prometheus metrics at /metrics without a token."},
 		{"tls_cert_file", (*path)(&c.TLSCertFile), "Certificate chain in PEM for the TCP listeners. Required to listen beyond loopback."},
 		{"tls_key_file", (*path)(&c.TLSKeyFile), "Private key in PEM of tls_cert_file."},
