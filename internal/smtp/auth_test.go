@@ -126,6 +126,16 @@ func TestHostileChallenges(t *testing.T) {
 	}
 }
 
+// The work that SCRAM asks for has a bound, whatever else is right.
+func TestIterations(t *testing.T) {
+	t.Parallel()
+	for count, ok := range map[string]bool{"1": true, "4096": true, "1000000": true, "1000001": false, "99999999999999999999": false, "0": false, "-1": false, "x": false} {
+		if err := checkChallenge([]byte("r=nonce,s=AAAA,i="+count), false); (err == nil) != ok {
+			t.Errorf("%s iterations: error %v", count, err)
+		}
+	}
+}
+
 // T73: without TLS the password is sent only on purpose.
 func TestPlainAuth(t *testing.T) {
 	t.Parallel()

@@ -155,6 +155,19 @@ func TestBeforeTLS(t *testing.T) {
 	}
 }
 
+// A server that knows only HELO under TLS has none of what it said before.
+func TestCapabilitiesAreForgotten(t *testing.T) {
+	t.Parallel()
+	ca := newCA(t)
+	config := &tls.Config{Certificates: []tls.Certificate{issue(t, ca, smtptest.Issue{})}}
+	server := secure(t, config, smtptest.Rule{On: "EHLO", Nth: 2, Do: smtptest.Reply("500 what?")})
+	s := securely(server, ca).with("security", "opportunistic", "auth", "none")
+	send(t, s.open(t), delivery(shortContent, "a@b.example")).expect(t, "accepted")
+	if wire := server.Received(); !strings.Contains(wire, "HELO client.example\r\nMAIL FROM:<from@a.example>\r\n") || !strings.Contains(wire, "DATA\r\n") {
+		t.Errorf("wire %q", wire)
+	}
+}
+
 // T69: the name asked for is the configured host.
 func TestServerName(t *testing.T) {
 	t.Parallel()

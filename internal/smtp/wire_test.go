@@ -231,6 +231,44 @@ func TestChunkingVanishes(t *testing.T) {
 	}
 }
 
+// A refused BDAT leaves the transaction in doubt, so RSET comes before the next.
+func TestResetAfterRefusedChunk(t *testing.T) {
+	t.Parallel()
+	server := smtptest.StartScripted(t, smtptest.Script{
+		Capabilities: everything(),
+		Rules:        []smtptest.Rule{{On: "CONTENT", Nth: 1, Do: smtptest.Reply("550 5.7.1 spam")}},
+	})
+	i := plainly(server).open(t)
+	send(t, i, delivery(shortContent, "a@b.example")).expect(t, "permanent/content")
+	send(t, i, delivery(shortContent, "a@b.example")).expect(t, "accepted")
+	if wire := server.Received(); strings.Count(wire, "RSET\r\nMAIL") != 1 || server.Connections() != 1 {
+		t.Errorf("wire %q over %d connections", wire, server.Connections())
+	}
+}
+
+// A message of which the server refuses an early chunk is never sent to its end.
+func TestEarlyChunkRefused(t *testing.T) {
+	t.Parallel()
+	for _, chunks := range []int{2, 4} {
+		for _, capabilities := range [][]string{everything(), without(everything(), "PIPELINING")} {
+			server := smtptest.StartScripted(t, smtptest.Script{
+				Capabilities: capabilities,
+				Rules:        []smtptest.Rule{{On: "BDAT 1048576", Nth: 1, Do: smtptest.Reply("552 5.3.4 too big")}},
+			})
+			i := plainly(server).open(t)
+			r := send(t, i, delivery(bigContent(chunks*chunkSize-9), "a@b.example"))
+			r.expect(t, "permanent/content")
+			if r.commits != 0 || strings.Contains(server.Received(), "LAST") {
+				t.Errorf("%d chunks: %d commits", chunks, r.commits)
+			}
+			send(t, i, delivery(shortContent, "a@b.example")).expect(t, "accepted")
+			if n := server.Connections(); n != 1 {
+				t.Errorf("%d connections", n)
+			}
+		}
+	}
+}
+
 // T53: lines of any length pass as they are; RFC 5321's 998 octets are the
 // composer's business.
 func TestLongLines(t *testing.T) {

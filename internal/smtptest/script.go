@@ -169,6 +169,7 @@ type Scripted struct {
 
 	mu      sync.Mutex
 	peers   []*Peer
+	changed chan struct{} // closed and replaced at each connection
 	stopOne sync.Once
 }
 
@@ -227,7 +228,7 @@ func newScripted(script Script) *Scripted {
 			}
 		}
 	}
-	return &Scripted{script: script, stopped: make(chan struct{})}
+	return &Scripted{script: script, stopped: make(chan struct{}), changed: make(chan struct{})}
 }
 
 // Dial connects over a net.Pipe, whatever the address.
@@ -288,12 +289,24 @@ func (s *Scripted) Contents() []string {
 	return all
 }
 
-// Peer gives the nth connection, from 1, nil if there is none yet.
+// Peer gives the nth connection, from 1. It waits up to 60 s for it, and gives
+// nil if it does not come.
 func (s *Scripted) Peer(n int) *Peer {
-	if all := s.all(); n <= len(all) {
-		return all[n-1]
+	timeout := time.NewTimer(time.Minute)
+	defer timeout.Stop()
+	for {
+		s.mu.Lock()
+		peers, changed := s.peers, s.changed
+		s.mu.Unlock()
+		if n <= len(peers) {
+			return peers[n-1]
+		}
+		select {
+		case <-changed:
+		case <-timeout.C:
+			return nil
+		}
 	}
-	return nil
 }
 
 func (s *Scripted) all() []*Peer {
@@ -307,6 +320,8 @@ func (s *Scripted) serve(conn net.Conn) {
 	p := &Peer{server: s, raw: conn, conn: conn, number: len(s.peers) + 1, seen: make(map[int]int), ended: make(chan struct{})}
 	p.in = bufio.NewReader(recorder{p})
 	s.peers = append(s.peers, p)
+	close(s.changed)
+	s.changed = make(chan struct{})
 	s.mu.Unlock()
 	select {
 	case <-s.stopped:
