@@ -14,7 +14,7 @@ import (
 
 // Harness is a store under test and what surrounds it.
 type Harness struct {
-	// Store is open and empty. It was made with Limits.
+	// Store is open and empty. It was made with Limits and DelayNotice.
 	Store outbox.Store
 	// Clock is what the store's clock reads; it stands at Start.
 	Clock *clock.Manual
@@ -97,6 +97,12 @@ func Run(t *testing.T, setup func(t *testing.T) *Harness) {
 		{"Events", events},
 		{"Stats", stats},
 		{"Purge", purge},
+		{"NoticeOfFailure", noticeOfFailure},
+		{"NoticeOfNobody", noticeOfNobody},
+		{"NoticeOnce", noticeOnce},
+		{"NoticeOfExpiry", noticeOfExpiry},
+		{"NoticeOfDelay", noticeOfDelay},
+		{"NoticeOfRefusal", noticeOfRefusal},
 		{"Model", model},
 	} {
 		t.Run(test.name, func(t *testing.T) {

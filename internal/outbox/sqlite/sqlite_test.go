@@ -80,7 +80,7 @@ func conformance(t *testing.T, seen *plans) {
 	outboxtest.Run(t, func(t *testing.T) *outboxtest.Harness {
 		dir := t.TempDir()
 		manual := clock.NewManual(outboxtest.Start)
-		o := options{dir: dir, source: manual.Source, plans: seen, store: sqlite.Options{Limits: outboxtest.Limits}}
+		o := options{dir: dir, source: manual.Source, plans: seen, store: sqlite.Options{Limits: outboxtest.Limits, DelayNotice: outboxtest.DelayNotice}}
 		r := start(t, o)
 		return &outboxtest.Harness{
 			Store: r, Clock: manual,
