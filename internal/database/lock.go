@@ -10,6 +10,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// makeDirectory makes a directory that is still there after a power failure:
+// its name is on stable storage once that of its parent is.
+func makeDirectory(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return SyncDirectory(filepath.Dir(dir))
+}
+
+// SyncDirectory puts the names in a directory on stable storage.
+func SyncDirectory(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
 // lockDirectory takes the lock that a daemon holds on its data directory. The
 // kernel frees it with the process, however that ends.
 func lockDirectory(dir string) (*os.File, error) {

@@ -129,8 +129,8 @@ type Job struct {
 	// Duplicate: an earlier attempt of one of the recipients ended UNKNOWN, so
 	// the job stays on its connection.
 	Duplicate bool
-	// Content is set when the job was handed over by Accept with its content
-	// in memory; otherwise Store.Content gives it.
+	// Content, without the overlay, is set when the job was handed over by
+	// Accept with its content in memory. Store.Content reads either.
 	Content []byte
 }
 
@@ -212,7 +212,8 @@ type Pause struct {
 // store calls it from one goroutine at a time; it must not block.
 type Handoff interface {
 	// Reserve is asked before the commit whether a due job may be handed over,
-	// and if so it is written as claimed.
+	// and if so it is written as claimed. Rates do not count such jobs: a lane
+	// that has some takes none.
 	Reserve(lane string, size int64) bool
 	// Take hands over a reserved job after the commit.
 	Take(Job)
@@ -250,6 +251,8 @@ type Store interface {
 	// Lanes are those that have jobs.
 	Lanes(ctx context.Context) ([]string, error)
 	// Content opens the content of a job: overlay first. Close it after use.
+	// When it is not what was accepted, the store puts the job on hold and
+	// gives an error; the claim has ended then.
 	Content(ctx context.Context, j *Job) (Content, error)
 
 	// Recover makes attempts of the claims of dead runs: UNKNOWN, inferred, at
@@ -318,7 +321,7 @@ type Operator interface {
 	// EXPIRED ones back as QUEUED, with a new life of expires; ErrTooLate
 	// when there are none or the content is gone.
 	Retry(ctx context.Context, client string, id uuid.UUID, life time.Duration) (*View, error)
-	// HoldLane holds all that waits for a connection. Unfinished steps go on
-	// at the next call.
+	// HoldLane holds all that waits for a connection and gives the number of
+	// jobs it held. Unfinished steps go on at the next call.
 	HoldLane(ctx context.Context, connection, reason string) (int, error)
 }

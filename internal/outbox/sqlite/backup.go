@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/postilion-mail/postilion/internal/database"
 )
 
 // restoredName is the file that Backup puts into a copy, so that a daemon
@@ -53,7 +55,7 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 			return fmt.Errorf("backup: %w", err)
 		}
 	}
-	return errors.Join(syncDirectory(contents), syncDirectory(dir))
+	return errors.Join(database.SyncDirectory(contents), database.SyncDirectory(dir))
 }
 
 // copyFile links a content, which never changes, or copies it to another disk.
@@ -105,5 +107,5 @@ func (s *Store) holdRestored(ctx context.Context) error {
 	if err := os.Remove(path); err != nil {
 		return err
 	}
-	return syncDirectory(s.db.Dir())
+	return database.SyncDirectory(s.db.Dir())
 }

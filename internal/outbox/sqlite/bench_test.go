@@ -114,6 +114,31 @@ func (s *bench) fill(n int) {
 	s.b.StartTimer()
 }
 
+// BenchmarkOpen is a start on a long queue, until the first claim is answered.
+func BenchmarkOpen(b *testing.B) {
+	s := newBench(b)
+	s.fill(100000)
+	b.ResetTimer()
+	for range b.N {
+		s.Close()
+		s.db.Close()
+		var err error
+		if s.db, err = database.Open(b.Context(), database.Options{Dir: s.db.Dir()}); err != nil {
+			b.Fatal(err)
+		}
+		if s.Store, err = sqlite.Open(b.Context(), sqlite.Options{DB: s.db, MinFree: 1}); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := s.Recover(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		c, err := s.Claim(b.Context(), outbox.Claim{Lane: "lane", Limit: 1, Lease: time.Hour})
+		if err != nil || len(c.Jobs) != 1 {
+			b.Fatal(c, err)
+		}
+	}
+}
+
 func BenchmarkAccept(b *testing.B) {
 	for _, callers := range []int{1, 8, 64} {
 		b.Run(fmt.Sprint("callers=", callers), func(b *testing.B) {

@@ -207,22 +207,10 @@ func (s *Store) writeFile(id uuid.UUID, data []byte) (err error) {
 	}
 	if err == nil {
 		failpoint.Hit(failpoint.ContentRenamed)
-		err = syncDirectory(s.content)
+		err = database.SyncDirectory(s.content)
 	}
 	if err == nil {
 		failpoint.Hit(failpoint.ContentKept)
-	}
-	return err
-}
-
-func syncDirectory(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if e := d.Close(); err == nil {
-		err = e
 	}
 	return err
 }

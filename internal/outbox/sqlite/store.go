@@ -110,6 +110,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := os.MkdirAll(s.content, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
+	if err := database.SyncDirectory(s.db.Dir()); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
 	s.db.SetHooks(database.Hooks{Before: s.before, After: s.after, Reset: s.reset, Reopened: s.reopened})
 	if err := s.db.Write(ctx, s.begin); err != nil {
 		return nil, s.wrap(err)
