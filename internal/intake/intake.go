@@ -42,7 +42,10 @@ type Submission struct {
 	// zero stands for now.
 	Written time.Time
 
-	Connection   string
+	Connection string
+	// Via is the id of a connection, which goes before Connection and the
+	// routes as long as it exists.
+	Via          string
 	Key          string
 	SendAt       time.Time
 	ExpiresAfter *time.Duration
@@ -51,7 +54,10 @@ type Submission struct {
 	Metadata     map[string]string
 	KeepContent  bool
 	Notify       bool
-	Parent       string
+	Hold         string // if not empty, the reason why it is held from the start
+	// Parent and Notice as in outbox.Message.
+	Parent string
+	Notice int64
 }
 
 // Accepted is the answer.
@@ -203,7 +209,8 @@ func (in *Intake) prepare(s *Submission, id uuid.UUID, now time.Time) (*outbox.M
 		MessageID: content.MessageID, Subject: content.Subject, Tags: s.Tags, Metadata: s.Metadata,
 		EnvelopeID: s.EnvelopeID, Return: s.Return, Content: content.Bytes,
 		EightBit: content.EightBit, UTF8Headers: content.UTF8Headers, Signed: content.Signed,
-		KeepContent: s.KeepContent, Notify: s.Notify, Parent: s.Parent,
+		KeepContent: s.KeepContent, Notify: s.Notify,
+		Hold: s.Hold, Parent: s.Parent, Notice: s.Notice,
 	}
 	extra, err := in.hops(m, content, chain)
 	if err != nil {
@@ -296,6 +303,9 @@ func merge(list []outbox.Recipient, extra []string) []outbox.Recipient {
 // may fall back to: the one that is named, else what the routes say, else the
 // client's default.
 func (in *Intake) chain(s *Submission, c *mail.Content, recipients []outbox.Recipient) ([]registry.Connection, error) {
+	if chain := in.Registry.Chain(s.Via); len(chain) > 0 {
+		return chain, nil
+	}
 	if s.Connection == "" {
 		subject := routeSubject(s, c, recipients)
 		for _, rule := range in.Registry.Rules(s.Client.ID) {
