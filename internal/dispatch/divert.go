@@ -38,6 +38,7 @@ func (l *lane) divert(items []*item, more bool) {
 			}
 		}
 		moved = moved || moves
+		l.log(&i.job, &report)
 		l.d.work.run(func() { l.record(i, &report, moves) })
 	}
 	if more && !moved && exists {

@@ -47,8 +47,8 @@ func (l *lane) reserve() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.d.Now()
-	paused := l.breaker.open(now)
-	if !l.exists || len(l.connection.Rates) > 0 || l.backlog && !paused || l.room(now) < 1 || !l.d.work.begin() {
+	older := (l.backlog || l.claiming) && !l.breaker.open(now)
+	if older || !l.exists || len(l.connection.Rates) > 0 || l.room(now) < 1 || !l.d.work.begin() {
 		return false
 	}
 	l.reserved++

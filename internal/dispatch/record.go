@@ -21,6 +21,7 @@ const (
 // next delivery.
 func (l *lane) conclude(i *item, a *attempt) {
 	report, moves := l.report(&i.job, a)
+	l.log(&i.job, &report)
 	l.d.work.run(func() { l.record(i, &report, moves) })
 }
 
@@ -47,7 +48,6 @@ func (l *lane) report(job *outbox.Job, a *attempt) (outbox.Report, bool) {
 		}
 	}
 	l.noteLate(job, s.now)
-	l.log(job, &report)
 	return report, moves
 }
 
@@ -130,7 +130,7 @@ func (l *lane) passOn(i *item, report *outbox.Report) {
 	}
 }
 
-// log writes one line for an attempt: details are in the outbox.
+// log writes one line for a report: details are in the outbox.
 func (l *lane) log(job *outbox.Job, report *outbox.Report) {
 	sent := 0
 	var worst *outbox.Result
@@ -145,7 +145,11 @@ func (l *lane) log(job *outbox.Job, report *outbox.Report) {
 		l.d.Log.Debug("sent", "message", job.Message, "connection", l.id, "recipients", sent, "took", report.Duration)
 		return
 	}
-	l.d.Log.Info("not sent", "message", job.Message, "connection", l.id, "attempt", job.Attempt,
+	what := "not sent"
+	if report.Untried {
+		what = "not tried"
+	}
+	l.d.Log.Info(what, "message", job.Message, "connection", l.id, "attempt", job.Attempt,
 		"recipients", len(report.Results), "sent", sent, "state", worst.Next.String(), "due", worst.Due,
 		"class", worst.Outcome.Class.String(), "blame", worst.Outcome.Blame.String(),
 		"phase", worst.Outcome.Phase.String(), "code", worst.Outcome.Code, "reply", worst.Outcome.Reply)

@@ -108,10 +108,10 @@ func TestEachRecipientIsDecided(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		var again atomic.Value
-		r.connect("a", func(_ context.Context, d *plugin.Delivery, commit func() error) ([]plugin.Outcome, error) {
+		r.connect("a", func(ctx context.Context, d *plugin.Delivery, commit func() error) ([]plugin.Outcome, error) {
 			if len(d.Envelope.Recipients) == 1 {
 				again.Store(d.Envelope.Recipients[0].Address)
-				return accept(nil, d, commit)
+				return accept(ctx, d, commit)
 			}
 			return []plugin.Outcome{{Class: plugin.Accepted}, greylisted,
 				{Class: plugin.Permanent, Blame: plugin.BlameRecipient, Code: 550}}, nil
