@@ -61,13 +61,13 @@ func (i *instance) Check(ctx context.Context, request plugin.CheckRequest, repor
 // transaction tests sender and recipient and takes them back.
 func (k *checker) transaction(ctx context.Context) {
 	sender, recipient := k.envelope()
-	k.stage(ctx, plugin.PhaseMail, k.saying(plugin.PhaseMail, func() string { return "MAIL FROM:<" + sender.text + ">" }, sender.err))
-	k.stage(ctx, plugin.PhaseRecipient, k.saying(plugin.PhaseRecipient, func() string { return "RCPT TO:<" + recipient.text + ">" }, recipient.err))
+	k.stage(ctx, plugin.PhaseMail, k.saying(plugin.PhaseMail, "MAIL FROM:<"+sender.text+">", sender.err))
+	k.stage(ctx, plugin.PhaseRecipient, k.saying(plugin.PhaseRecipient, "RCPT TO:<"+recipient.text+">", recipient.err))
 	refused := k.failed
 	if (refused == plugin.PhaseMail || refused == plugin.PhaseRecipient) && k.usable() {
 		k.failed = plugin.PhaseNone // the session itself is well
 	}
-	k.stage(ctx, plugin.PhaseReset, k.saying(plugin.PhaseReset, func() string { return "RSET" }, nil))
+	k.stage(ctx, plugin.PhaseReset, k.saying(plugin.PhaseReset, "RSET", nil))
 	if k.request.Message != nil {
 		if k.failed == plugin.PhaseNone {
 			k.failed = refused
@@ -77,7 +77,7 @@ func (k *checker) transaction(ctx context.Context) {
 	if k.usable() {
 		k.failed = plugin.PhaseNone
 	}
-	k.stage(ctx, plugin.PhaseQuit, k.saying(plugin.PhaseQuit, func() string { return "QUIT" }, nil))
+	k.stage(ctx, plugin.PhaseQuit, k.saying(plugin.PhaseQuit, "QUIT", nil))
 }
 
 func (k *checker) usable() bool { return k.session != nil && !k.session.broken }
@@ -101,8 +101,11 @@ func (k *checker) envelope() (sender, recipient tested) {
 	if to == "" {
 		to = from
 	}
-	if to == "" {
+	switch {
+	case to == "":
 		return sender, tested{err: skipped("there is no recipient to test with")}
+	case sender.err != nil:
+		return sender, tested{err: skipped("the server was given no sender")}
 	}
 	return sender, checkedPath(plugin.PhaseRecipient, plugin.BlameRecipient, to)
 }
@@ -118,14 +121,14 @@ func checkedPath(phase plugin.Phase, blame plugin.Blame, address string) tested 
 	return tested{text: p}
 }
 
-// saying makes a step of one command.
-func (k *checker) saying(phase plugin.Phase, line func() string, err error) func(context.Context) error {
+// saying makes a step of one command, or of the error if there is one.
+func (k *checker) saying(phase plugin.Phase, line string, err error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
 		return k.within(ctx, func() error {
-			_, err := k.session.expect(phase, line())
+			_, err := k.session.expect(phase, line)
 			return err
 		})
 	}

@@ -94,6 +94,8 @@ func TestCheckFails(t *testing.T) {
 		{smtptest.Rule{On: "MAIL", Do: smtptest.Reply("550 no")}, plugin.CheckRequest{Message: delivery(shortContent)}, begin + "auth skipped, mail failed, rcpt skipped, rset passed, content skipped, quit passed"},
 		{smtptest.Rule{On: "RCPT", Do: smtptest.Reply("550 no")}, plugin.CheckRequest{Sender: "a@b.example"}, begin + "auth skipped, mail passed, rcpt failed, rset passed, quit passed"},
 		{smtptest.Rule{On: "NOTHING"}, plugin.CheckRequest{}, begin + "auth skipped, mail passed, rcpt skipped, rset passed, quit passed"},
+		{smtptest.Rule{On: "NOTHING"}, plugin.CheckRequest{Sender: "\u00fc@a.example", Recipient: "b@b.example"}, begin + "auth skipped, mail skipped, rcpt skipped, rset passed, quit passed"},
+		{smtptest.Rule{On: "NOTHING"}, plugin.CheckRequest{Sender: "a b@a.example"}, begin + "auth skipped, mail failed, rcpt skipped, rset passed, quit passed"},
 		{smtptest.Rule{On: "MAIL", Do: smtptest.Close()}, plugin.CheckRequest{}, begin + "auth skipped, mail failed, rcpt skipped, rset skipped, quit skipped"},
 		{smtptest.Rule{On: "CONTENT", Do: smtptest.Reply("550 spam")}, plugin.CheckRequest{Sender: "a@b.example", Recipient: "c@d.example", Message: delivery(shortContent)},
 			begin + "auth skipped, mail passed, rcpt passed, rset passed, content failed, quit passed"},
