@@ -73,7 +73,7 @@ type NoticeRecipient struct {
 	Outcome    plugin.Outcome // the last one
 	Connection string         // id, through which it was tried; empty for none
 	Attempts   int
-	Changed    time.Time
+	Tried      time.Time // the last time; zero for never
 	Duplicate  bool // it may have arrived all the same
 }
 

@@ -77,6 +77,7 @@ func noticeOfFailure(t *tester) {
 		same(t, "when", n.Created.Equal(t.now()) && n.Accepted.Equal(t.now()), true)
 		same(t, "the outcome", n.Recipients[1].Outcome, refused)
 		same(t, "the attempt", n.Recipients[1].Attempts, 1)
+		same(t, "its time", n.Recipients[1].Tried.Equal(t.now()), true)
 		same(t, "the connection", n.Recipients[1].Connection, "l")
 		t.restart()
 	}
@@ -157,6 +158,7 @@ func noticeOfExpiry(t *tester) {
 	n := t.notice()
 	same(t, "notice is about", about(n), "r1 EXPIRED, r2 EXPIRED")
 	same(t, "the outcome", n.Recipients[0].Outcome, busy)
+	same(t, "the last attempt", n.Recipients[0].Tried.Equal(Start), true)
 
 	// What its notice is about is kept as long as that waits.
 	t.Clock.Advance(400 * 24 * time.Hour)

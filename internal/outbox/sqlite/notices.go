@@ -272,35 +272,42 @@ func (n *noticeRow) complete(tx *database.Tx, now moment) error {
 		return n.waiting(tx, v)
 	}
 	for _, seq := range n.data.Events {
-		r, err := failure(tx, n.seq, seq)
-		if err != nil {
+		if err := n.ended(tx, seq); err != nil {
 			return err
-		}
-		if r.Address != "" {
-			n.Recipients = append(n.Recipients, r)
 		}
 	}
 	return nil
 }
 
-// failure reads what an event tells about a recipient, empty if it is gone.
-func failure(tx *database.Tx, message, seq int64) (r outbox.NoticeRecipient, err error) {
-	var kind int
-	var at int64
-	err = tx.QueryRow(`SELECT e.type, e.time, e.lane, e.attempt, e.dup, coalesce(r.address, '') FROM events e
-		LEFT JOIN recipients r ON r.message = e.message AND r.position = e.recipient WHERE e.seq = ? AND e.message = ?`, seq, message).
-		Scan(&kind, &at, &r.Connection, &r.Attempts, &r.Duplicate, &r.Address)
+// ended fills in the recipient whose end an event tells.
+func (n *noticeRow) ended(tx *database.Tx, seq int64) error {
+	var kind, position int
+	var r outbox.NoticeRecipient
+	err := tx.QueryRow(`SELECT e.type, e.recipient, e.lane, e.attempt, e.dup, r.address FROM events e
+		JOIN recipients r ON r.message = e.message AND r.position = e.recipient WHERE e.seq = ? AND +e.message = ?`, seq, n.seq).
+		Scan(&kind, &position, &r.Connection, &r.Attempts, &r.Duplicate, &r.Address)
 	if errors.Is(err, sql.ErrNoRows) {
-		return r, nil
+		return nil
 	} else if err != nil {
-		return r, err
+		return err
 	}
-	r.State, r.Changed = outbox.Failed, unstamp(at)
+	r.State = outbox.Failed
 	if kind > 0 && kind < len(eventTypes) && eventTypes[kind] == outbox.EventExpired {
 		r.State = outbox.Expired
 	}
-	r.Outcome, err = lastOutcome(tx, seq)
-	return r, err
+	if r.Outcome, err = lastOutcome(tx, seq); err != nil {
+		return err
+	}
+	r.Tried, err = n.tried(tx, position)
+	n.Recipients = append(n.Recipients, r)
+	return err
+}
+
+// tried is when the last attempt for a recipient began.
+func (n *noticeRow) tried(tx *database.Tx, position int) (time.Time, error) {
+	var began int64
+	err := tx.QueryRow(`SELECT coalesce(max(began), 0) FROM events WHERE message = ? AND recipient = ?`, n.seq, position).Scan(&began)
+	return unstamp(began), err
 }
 
 // waiting fills in the recipients that still wait for a delivery, and of which
@@ -324,9 +331,13 @@ func (n *noticeRow) waiting(tx *database.Tx, v *outbox.View) error {
 		if r.State != outbox.Queued && r.State != outbox.Sending && r.State != outbox.Deferred {
 			continue
 		}
+		tried, err := n.tried(tx, position)
+		if err != nil {
+			return err
+		}
 		n.Recipients = append(n.Recipients, outbox.NoticeRecipient{
 			Address: r.Address, State: r.State, Outcome: r.Outcome, Connection: r.Connection,
-			Attempts: r.Attempts, Changed: r.Changed, Duplicate: r.Duplicate,
+			Attempts: r.Attempts, Tried: tried, Duplicate: r.Duplicate,
 		})
 	}
 	return rows.Err()

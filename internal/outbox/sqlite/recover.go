@@ -16,19 +16,20 @@ var errCorrupt = errors.New("the stored message cannot be read")
 
 // Recover makes attempts of the claims of dead runs: see outbox.Store.
 func (s *Store) Recover(ctx context.Context) (recovered int, err error) {
-	// The counters tell whether to look, so that an orderly start reads none
-	// of a million jobs.
-	claimed := s.counter(countState, outbox.Sending.String())[0]
-	for last := int64(0); claimed > 0; {
+	// The counters tell how many to look for, so that an orderly start reads
+	// none of a million jobs, and another one no more than up to the last.
+	left := s.claimedJobs()
+	for last := int64(0); left > 0; {
 		var jobs []*job
 		err := s.read(ctx, func(tx *database.Tx) (err error) {
-			jobs, err = queryJobs(tx, `SELECT`+jobColumns+`FROM jobs WHERE state = 2 AND epoch <> ? AND id > ? ORDER BY id LIMIT ?`, s.epoch, last, page)
+			jobs, err = queryJobs(tx, `SELECT`+jobColumns+`FROM jobs WHERE state = 2 AND epoch <> ? AND id > ? ORDER BY id LIMIT ?`, s.epoch, last, min(left, page))
 			return err
 		})
 		if err != nil || len(jobs) == 0 {
 			return recovered, err
 		}
 		last = jobs[len(jobs)-1].id
+		left -= len(jobs)
 		n, err := s.crashed(ctx, jobs, "the daemon ended during the attempt")
 		recovered += n
 		if err != nil {
@@ -36,6 +37,18 @@ func (s *Store) Recover(ctx context.Context) (recovered int, err error) {
 		}
 	}
 	return recovered, nil
+}
+
+// claimedJobs counts the claims of all runs.
+func (s *Store) claimedJobs() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, v := range s.counters {
+		if key.kind == countLane {
+			n += int(v[1])
+		}
+	}
+	return n
 }
 
 // recoverLapsed does the same with claims of this run whose lease is over.

@@ -1,8 +1,10 @@
 package sqlite_test
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -119,4 +121,33 @@ func contents(t testing.TB, dir string) []string {
 		t.Fatal(err)
 	}
 	return files
+}
+
+// TestKeyOutlivesShortRetention: a message is kept as long as its key must be.
+func TestKeyOutlivesShortRetention(t *testing.T) {
+	t.Parallel()
+	manual := clock.NewManual(outboxtest.Start)
+	r := start(t, options{source: manual.Source, store: sqlite.Options{Retention: time.Hour}})
+	keyed, plain := message(1, nil), message(2, nil)
+	plain.Key = ""
+	for _, m := range []*outbox.Message{keyed, plain} {
+		if _, err := r.Accept(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deliver(t, r)
+	check := func(when string, id uuid.UUID, want error) {
+		t.Helper()
+		if _, err := r.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Get(t.Context(), "", id); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", when, err, want)
+		}
+	}
+	manual.Advance(2 * time.Hour)
+	check("without a key", plain.ID, outbox.ErrNotFound)
+	check("with a key", keyed.ID, nil)
+	manual.Advance(23 * time.Hour)
+	check("with a key, a day later", keyed.ID, outbox.ErrNotFound)
 }
