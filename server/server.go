@@ -174,7 +174,10 @@ func (d *daemon) open(ctx context.Context) error {
 		Version: d.options.Version, Started: d.started, Domain: d.domain, Limits: limits, Expiry: expiry,
 		Panicked: d.panicked, Stopping: d.stopping,
 	}
-	return d.openMaildrop()
+	if err := d.openMaildrop(); err != nil {
+		return err
+	}
+	return settle(cfg.DataDir, cfg.MaildropDir)
 }
 
 func (d *daemon) openStore(ctx context.Context, now *clock.Clock) error {
