@@ -56,7 +56,7 @@ run: build ## a daemon that keeps mail instead of sending it, in .run/
 	bin/postilion serve --data-dir .run
 
 faults: setup ## kill the daemon at random moments N times (default 100) under load, and account for every message
-	go run ./test/faults -n $(or $(N),100)
+	go run ./test/kill/faults -n $(or $(N),100)
 
 clean: ## remove what was built
 	rm -rf bin .run
