@@ -19,9 +19,11 @@ type Options struct {
 	// An error made by Permanent refuses it for good; after any other it is
 	// tried again later. It is called from one goroutine.
 	Submit func(ctx context.Context, uid uint32, d *Drop) error
-	// Refused, if set, is told of a drop that Submit refused for good: its
-	// sender was told that the message was accepted.
-	Refused func(uid uint32, d *Drop, err error)
+	// Refused, if set, is told of a drop that Submit refused for good, before
+	// that is moved to "bad": its sender was told that the message was
+	// accepted. An error leaves the drop, to be tried again later; so the same
+	// may be told twice.
+	Refused func(ctx context.Context, uid uint32, d *Drop, err error) error
 	Log     *slog.Logger
 
 	// MaxSize of a content, in octets; 50 MiB if 0.

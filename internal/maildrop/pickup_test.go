@@ -44,6 +44,7 @@ type taker struct {
 	uids    []uint32
 	refused []string
 	answer  func(*Drop) error
+	later   error // of what is told of refusals
 	log     strings.Builder
 }
 
@@ -68,7 +69,13 @@ func start(t *testing.T, dir string, k *taker, change func(*Options)) *Pickup {
 	t.Helper()
 	o := Options{
 		Dir: dir, Submit: k.submit, Log: slog.New(slog.NewTextHandler(&k.log, nil)),
-		Refused: func(_ uint32, d *Drop, err error) { k.refused = append(k.refused, d.Key+": "+err.Error()) },
+		Refused: func(_ context.Context, _ uint32, d *Drop, err error) error {
+			if _, gone := os.Stat(filepath.Join(dir, d.Key)); gone != nil {
+				t.Error("a refusal is told after the drop was moved")
+			}
+			k.refused = append(k.refused, d.Key+": "+err.Error())
+			return k.later
+		},
 	}
 	if change != nil {
 		change(&o)
@@ -176,6 +183,28 @@ func TestRefusedDropDoesNotStopOthers(t *testing.T) {
 		p.Run(ctx)
 		if accepted != 20 {
 			t.Errorf("%d of 20 accepted", accepted)
+		}
+		p.Close()
+	})
+}
+
+func TestRefusalThatCannotBeToldYet(t *testing.T) {
+	t.Parallel()
+	dir, k := shared(t), new(taker)
+	synctest.Test(t, func(t *testing.T) {
+		d := drop(t, dir)
+		k.answer = func(*Drop) error { return Permanent(errors.New("no")) }
+		k.later = errors.New("not now")
+		p := start(t, dir, k, nil)
+		scanAll(t, p)
+		if _, err := os.Stat(filepath.Join(dir, d.Key)); err != nil {
+			t.Errorf("the drop does not wait: %v", err)
+		}
+		k.later = nil
+		time.Sleep(firstRetry)
+		scanAll(t, p)
+		if _, err := os.Stat(filepath.Join(dir, badName, d.Key)); err != nil || len(k.refused) != 2 {
+			t.Errorf("afterwards: %v, told %v", err, k.refused)
 		}
 		p.Close()
 	})

@@ -140,16 +140,19 @@ func (t *turn) load(name string, st *unix.Stat_t) (*Drop, error) {
 }
 
 func (t *turn) submit(name string, user *share, uid uint32, d *Drop) {
-	err := t.o.Submit(t.ctx, uid, d)
-	switch final := (permanent{}); {
+	err, final := t.o.Submit(t.ctx, uid, d), permanent{}
+	refused := errors.As(err, &final)
+	if refused && t.o.Refused != nil {
+		if later := t.o.Refused(t.ctx, uid, d, err); later != nil {
+			err, refused = later, false
+		}
+	}
+	switch {
 	case err == nil:
 		t.o.Log.Debug("maildrop: picked up", "key", name, "uid", uid)
 		t.remove(name)
-	case errors.As(err, &final):
+	case refused:
 		t.reject(name, user, uid, err)
-		if t.o.Refused != nil {
-			t.o.Refused(uid, d, err)
-		}
 	case t.ctx.Err() != nil:
 	default:
 		user.stop = true
