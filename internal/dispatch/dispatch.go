@@ -233,9 +233,10 @@ func (d *Dispatcher) all() []*lane {
 	return lanes
 }
 
-// Configure tells that a connection was made, changed or deleted. It ends the
-// lane's pause and makes what was deferred by it due at once. Deliveries
-// under way finish on the old instance.
+// Configure tells that a connection was made, changed or deleted. A new
+// generation ends the lane's pause and makes what was deferred by it due at
+// once; deliveries under way finish on the old instance. In the same
+// generation only limits change, such as the rates of a client.
 func (d *Dispatcher) Configure(connection string) {
 	d.lane(connection).configure()
 }

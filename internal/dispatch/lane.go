@@ -66,20 +66,24 @@ func newLane(d *Dispatcher, id string) *lane {
 	return l
 }
 
-// configure takes over a changed configuration.
+// configure takes over a changed configuration. One of the same generation
+// differs in its limits only: that ends no pause.
 func (l *lane) configure() {
 	connection, exists := l.d.Connections.Lookup(l.id)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if connection.Generation != l.connection.Generation || !exists {
-		l.retire()
-	}
+	same := connection.Generation == l.connection.Generation && exists == l.exists
 	l.connection, l.exists = connection, exists
-	l.pace = newPace(connection.concurrency())
-	l.breaker.clear()
-	l.breaker.unsaved = true // what the store deferred is due again
 	l.backlog, l.after = true, time.Time{}
-	l.savePause()
+	if same {
+		l.pace.bound(connection.concurrency())
+	} else {
+		l.retire()
+		l.pace = newPace(connection.concurrency())
+		l.breaker.clear()
+		l.breaker.unsaved = true // what the store deferred is due again
+		l.savePause()
+	}
 	l.kick()
 }
 

@@ -23,6 +23,12 @@ func newPace(most int) pace {
 	return pace{limit: min(startConcurrency, most), most: most}
 }
 
+// bound changes the limit by the settings.
+func (p *pace) bound(most int) {
+	p.most = most
+	p.limit = min(p.limit, most)
+}
+
 func (p *pace) succeeded() {
 	p.failures = 0
 	if p.success++; p.success >= p.limit && p.limit < p.most {

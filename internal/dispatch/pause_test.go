@@ -398,6 +398,36 @@ func TestProbeBesideLongDelivery(t *testing.T) {
 	})
 }
 
+// A change of limits alone ends no pause.
+func TestLimitsChangeBesideAPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		a := r.connect("a", always(badLogin), func(c *Connection) { c.Generation = 1 })
+		r.start()
+		synctest.Wait()
+		r.store.accept(job("a"))
+		synctest.Wait()
+		r.conns.mu.Lock()
+		c := r.conns.by["a"]
+		c.Concurrency = 1
+		r.conns.by["a"] = c
+		r.conns.mu.Unlock()
+		r.d.Configure("a")
+		time.Sleep(30 * time.Second)
+		if alarms := r.d.Alarms(); len(alarms) != 1 || a.calls.Load() != 1 || a.closed.Load() {
+			t.Errorf("alarms %+v after %d attempts, closed %v", alarms, a.calls.Load(), a.closed.Load())
+		}
+		lane := r.d.lane("a")
+		lane.mu.Lock()
+		if lane.pace.most != 1 {
+			t.Errorf("the limit is %d", lane.pace.most)
+		}
+		lane.mu.Unlock()
+		r.stop()
+	})
+}
+
 // Deliveries that fail together are one failure of the connection.
 func TestFailuresTogetherCountOnce(t *testing.T) {
 	t.Parallel()
