@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
@@ -209,4 +210,29 @@ func paths(message protoreflect.MessageDescriptor, prefix string) []string {
 		}
 	}
 	return result
+}
+
+// FuzzSettings gives every setting any text: it is taken or refused, and what
+// is taken can be sent.
+func FuzzSettings(f *testing.F) {
+	for _, seed := range []string{"", "x", "1", "true", "a=b", "a=", "=b", "a=[1,{}]", "a=1e999", "X: y", ":", "5m,1h", "1.2", "starttls", "/nowhere", "\xff"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		if !utf8.ValidString(value) {
+			return // not of a command line that protobuf could carry; gRPC refuses it
+		}
+		for _, setting := range settings() {
+			if strings.HasSuffix(setting.flag, "-file") {
+				continue // would read files at random
+			}
+			connection := &postilionv1.Connection{Name: "main"}
+			if setting.set(connection, []string{value}) != nil {
+				continue
+			}
+			if _, err := proto.Marshal(connection); err != nil {
+				t.Errorf("--%s %q: %v", setting.flag, value, err)
+			}
+		}
+	})
 }

@@ -33,7 +33,6 @@ type daemon struct {
 	postilionv1.UnimplementedAdminServiceServer
 
 	data   string
-	now    func() time.Time // testTime if nil
 	events []*postilionv1.Event
 
 	mu       sync.Mutex
@@ -121,15 +120,11 @@ type invocation struct {
 	environment map[string]string
 	serve       Daemon
 	version     string
-	now         func() time.Time // testTime if nil
 }
 
 func (i invocation) run(t *testing.T, args ...string) result {
 	t.Helper()
 	var out, errors bytes.Buffer
-	if i.now == nil {
-		i.now = func() time.Time { return testTime }
-	}
 	code := Run(t.Context(), args, Process{
 		Version: i.version, Serve: i.serve, In: strings.NewReader(i.stdin), Out: &out, Err: &errors,
 		Getenv: func(name string) string { return i.environment[name] },
@@ -140,7 +135,7 @@ func (i invocation) run(t *testing.T, args ...string) result {
 			}
 			return entries
 		},
-		UID: os.Geteuid(), Now: i.now,
+		UID: os.Geteuid(), Now: func() time.Time { return testTime },
 	})
 	return result{code, out.String(), errors.String()}
 }
@@ -148,7 +143,7 @@ func (i invocation) run(t *testing.T, args ...string) result {
 // run runs a command against the daemon.
 func (d *daemon) run(t *testing.T, args ...string) result {
 	t.Helper()
-	return invocation{now: d.now}.run(t, append([]string{"--data-dir", d.data}, args...)...)
+	return invocation{}.run(t, append([]string{"--data-dir", d.data}, args...)...)
 }
 
 func (r result) want(t *testing.T, code int, texts ...string) {

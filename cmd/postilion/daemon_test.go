@@ -1,8 +1,10 @@
-package cli
+package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,13 +13,72 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postilion-mail/postilion/cmd/postilion/internal/cli"
 	"github.com/postilion-mail/postilion/internal/config"
 	"github.com/postilion-mail/postilion/internal/smtptest"
 	"github.com/postilion-mail/postilion/server"
 )
 
-// startReal runs the daemon itself through `serve`, and gives its data directory.
-func startReal(t *testing.T) *daemon {
+// The exit codes of cli.
+const (
+	exitFailed     = 1
+	exitData       = 65
+	exitPermission = 77
+)
+
+// daemon is a running daemon, by its data directory.
+type daemon struct{ data string }
+
+// result is what a command left behind.
+type result struct {
+	code     int
+	out, err string
+}
+
+// run runs a command against the daemon.
+func (d *daemon) run(t *testing.T, args ...string) result {
+	t.Helper()
+	return run(t, append([]string{"--data-dir", d.data}, args...)...)
+}
+
+func run(t *testing.T, args ...string) result {
+	t.Helper()
+	var out, errors bytes.Buffer
+	code := cli.Run(t.Context(), args, process(&out, &errors))
+	return result{code, out.String(), errors.String()}
+}
+
+// process has an empty environment.
+func process(out, errors io.Writer) cli.Process {
+	return cli.Process{
+		In: strings.NewReader(""), Out: out, Err: errors, UID: os.Geteuid(), Now: time.Now,
+		Getenv: func(string) string { return "" }, Environ: func() []string { return nil },
+	}
+}
+
+func (r result) want(t *testing.T, code int, texts ...string) {
+	t.Helper()
+	if r.code != code {
+		t.Errorf("exit %d, want %d\n%s%s", r.code, code, r.out, r.err)
+	}
+	for _, text := range texts {
+		if !strings.Contains(r.out+r.err, text) {
+			t.Errorf("no %q in\n%s%s", text, r.out, r.err)
+		}
+	}
+}
+
+func write(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// startDaemon runs the daemon itself through `serve`, and gives its data directory.
+func startDaemon(t *testing.T) *daemon {
 	t.Helper()
 	data, err := os.MkdirTemp("", "cli")
 	if err != nil {
@@ -31,12 +92,11 @@ func startReal(t *testing.T) *daemon {
 	ready, ended := make(chan struct{}), make(chan int, 1)
 	var log strings.Builder
 	go func() {
-		ended <- Run(ctx, []string{"serve", "--data-dir", data, "--grpc-listen", "off", "--http-listen", "off"}, Process{
-			Out: &log, Err: &log, Getenv: func(string) string { return "" }, Environ: func() []string { return nil },
-			Serve: func(ctx context.Context, configuration *config.Config, log *slog.Logger) error {
-				return server.Run(ctx, configuration, server.Options{Version: "real", Log: log, Ready: func(server.Addresses) { close(ready) }})
-			},
-		})
+		here := process(&log, &log)
+		here.Serve = func(ctx context.Context, configuration *config.Config, log *slog.Logger) error {
+			return server.Run(ctx, configuration, server.Options{Version: "real", Log: log, Ready: func(server.Addresses) { close(ready) }})
+		}
+		ended <- cli.Run(ctx, []string{"serve", "--data-dir", data, "--grpc-listen", "off", "--http-listen", "off"}, here)
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -50,7 +110,7 @@ func startReal(t *testing.T) *daemon {
 		ended <- code
 		t.Fatal("the daemon did not start")
 	}
-	return &daemon{data: data, now: time.Now}
+	return &daemon{data: data}
 }
 
 // until runs a command again and again until it says what is wanted.
@@ -72,7 +132,7 @@ func (d *daemon) until(t *testing.T, text string, args ...string) {
 func TestWrongPassword(t *testing.T) {
 	t.Parallel()
 	provider := smtptest.Start(t, smtptest.Account("u@example.com", "right"))
-	d := startReal(t)
+	d := startDaemon(t)
 	d.run(t, "doctor").want(t, 0, "no connection delivers yet")
 	port := regexp.MustCompile(`\d+$`).FindString(provider.Address())
 	d.run(t, "configure", "main", "--host", "localhost", "--port", port, "--ca-file", write(t, "ca.pem", provider.CA().PEM()),
@@ -99,7 +159,7 @@ func TestWrongPassword(t *testing.T) {
 // TestEveryCommand tries the commands against the daemon itself.
 func TestEveryCommand(t *testing.T) {
 	t.Parallel()
-	d := startReal(t)
+	d := startDaemon(t)
 	d.run(t, "version").want(t, 0, "daemon    real", "client admin")
 	d.run(t, "configure", "kept", "--transport", "capture", "--setting", "keep=7", "--display-name", "Kept").want(t, 0, "kept: created: capture")
 	shown := d.run(t, "connections", "show", "kept")
@@ -142,7 +202,7 @@ func TestEveryCommand(t *testing.T) {
 	d.run(t, "routes", "set", "--file", write(t, "r.yaml", "routes: []")).want(t, 0)
 	d.run(t, "connections", "delete", "again").want(t, 0, "deleted")
 	public := filepath.Join(d.data, "run", "postilion.sock")
-	invocation{}.run(t, "--socket", public, "messages", "list").want(t, exitPermission)
+	run(t, "--socket", public, "messages", "list").want(t, exitPermission)
 }
 
 // send gives the id of a message for b@example.com.
