@@ -108,3 +108,6 @@ func WantsDelay(notify string) bool { return wants(notify, "DELAY") }
 func wants(notify, word string) bool {
 	return notify == "" || slices.Contains(strings.Split(strings.ToUpper(notify), ","), word)
 }
+
+// SenderDomain is the domain of the one who is to be told.
+func (n *Notice) SenderDomain() string { return n.Sender[strings.LastIndexByte(n.Sender, '@')+1:] }

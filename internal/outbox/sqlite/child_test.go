@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 // child makes the command of a child with a role.
 func child(t *testing.T, role string) *exec.Cmd {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(os.Environ(), childRole+"="+role)
