@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
@@ -44,6 +43,7 @@ func (d *daemon) serve() {
 			d.failed <- fmt.Errorf("maildrop: %w", err)
 		}
 	})
+	d.running.Go(func() { d.bounces.Run(parts) })
 	d.running.Go(func() { d.watchHealth(parts) })
 }
 
@@ -102,13 +102,9 @@ func (d *daemon) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), finishAccepts)
 	defer cancel()
 	var ends sync.WaitGroup
-	for _, s := range []*http.Server{d.http, d.admin} {
+	for _, s := range []*face.HTTP{d.http, d.admin} {
 		if s != nil {
-			ends.Go(func() {
-				if s.Shutdown(ctx) != nil {
-					_ = s.Close()
-				}
-			})
+			ends.Go(func() { s.Shutdown(ctx) })
 		}
 	}
 	if d.smtp != nil {

@@ -64,7 +64,7 @@ func (d *daemon) openMaildrop() error {
 	}
 	var err error
 	d.pickup, err = maildrop.New(maildrop.Options{
-		Dir: d.cfg.MaildropDir, Submit: d.submit, Log: d.log, MaxSize: d.cfg.MaxMessageSize,
+		Dir: d.cfg.MaildropDir, Submit: d.submit, Refused: d.refusedDrop, Log: d.log, MaxSize: d.cfg.MaxMessageSize,
 	})
 	return err
 }

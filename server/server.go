@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 
+	"github.com/postilion-mail/postilion/internal/bounce"
 	"github.com/postilion-mail/postilion/internal/clock"
 	"github.com/postilion-mail/postilion/internal/config"
 	"github.com/postilion-mail/postilion/internal/database"
@@ -29,6 +29,7 @@ import (
 	"github.com/postilion-mail/postilion/internal/secret"
 	"github.com/postilion-mail/postilion/internal/smtpd"
 	"github.com/postilion-mail/postilion/server/internal/api"
+	"github.com/postilion-mail/postilion/server/internal/face"
 	"github.com/postilion-mail/postilion/server/internal/metrics"
 	"github.com/postilion-mail/postilion/server/internal/transports"
 )
@@ -106,12 +107,13 @@ type daemon struct {
 	api        *api.API
 	intake     *intake.Intake
 	pickup     *maildrop.Pickup
+	bounces    *bounce.Worker
 
 	addresses Addresses
 	endpoints []endpoint
 	grpc      *grpc.Server
-	http      *http.Server
-	admin     *http.Server // metrics
+	http      *face.HTTP
+	admin     *face.HTTP // metrics
 	smtp      *smtpd.Server
 	health    *health.Server
 
@@ -174,6 +176,7 @@ func (d *daemon) open(ctx context.Context) error {
 		Version: d.options.Version, Started: d.started, Domain: d.domain, Limits: limits, Expiry: expiry,
 		Panicked: d.panicked, Stopping: d.stopping,
 	}
+	d.openBounces()
 	if err := d.openMaildrop(); err != nil {
 		return err
 	}
@@ -182,7 +185,7 @@ func (d *daemon) open(ctx context.Context) error {
 
 func (d *daemon) openStore(ctx context.Context, now *clock.Clock) error {
 	store, err := sqlite.Open(ctx, sqlite.Options{
-		DB: d.db, Clock: now, Log: d.log, Retention: d.cfg.Retention, MinFree: d.cfg.MaxMessageSize * 3 / 2,
+		DB: d.db, Clock: now, Log: d.log, Retention: d.cfg.Retention, DelayNotice: d.cfg.DelayNotice, MinFree: d.cfg.MaxMessageSize * 3 / 2,
 		Limits: func(client string) (messages, bytes int64) {
 			if c, ok := d.registry.Client(client); ok {
 				return c.QueueCaps()

@@ -34,6 +34,7 @@ type Config struct {
 	Hostname       string // empty: the machine's name
 	MaxMessageSize int64  // bytes of content
 	Retention      time.Duration
+	DelayNotice    time.Duration // 0: none
 	Drain          time.Duration
 
 	LogLevel  slog.Level

@@ -48,6 +48,7 @@ func settings(c *Config) []setting {
 		{"hostname", (*text)(&c.Hostname), "Name of this machine in EHLO and Message-ID. Default: the system's host name."},
 		{"max_message_size", (*size)(&c.MaxMessageSize), "Largest message that is accepted, attachments encoded. At most 50MiB."},
 		{"retention", (*duration)(&c.Retention), "How long what became of a message can be looked up after its end."},
+		{"delay_notice", (*duration)(&c.DelayNotice), "After what time the sender of a message of sendmail or the SMTP port is told by mail that it still waits, such as 4h. 0s for never."},
 		{"drain", (*duration)(&c.Drain), "How long deliveries under way may go on when the daemon is told to stop."},
 
 		{"log_level", &level{&c.LogLevel}, "How much is logged."},

@@ -47,6 +47,7 @@ func (c *Config) Validate() error {
 	check(c.Hostname == "" || validHostname(c.Hostname), "hostname", "%q is no host name; expected letters, digits, hyphens and dots, such as mail.example.com", c.Hostname)
 	check(minMessageSize <= c.MaxMessageSize && c.MaxMessageSize <= maxMessageSize, "max_message_size", "expected 64KiB to 50MiB")
 	check(time.Hour <= c.Retention && c.Retention <= 3650*day, "retention", "expected 1h to 3650d")
+	check(c.DelayNotice == 0 || time.Minute <= c.DelayNotice, "delay_notice", "expected 0s for never, or at least 1m")
 	check(c.Drain <= time.Hour, "drain", "expected at most 1h")
 	return errors.Join(problems...)
 }
