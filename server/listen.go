@@ -11,7 +11,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"google.golang.org/grpc/health"
@@ -26,7 +25,7 @@ import (
 type endpoint struct {
 	name     string // as systemd's FileDescriptorName
 	listener *face.Listener
-	http     *http.Server
+	http     *face.HTTP
 	smtp     *smtpd.Server // neither: gRPC
 }
 
@@ -95,7 +94,7 @@ func (d *daemon) listenSockets(given map[string][]net.Listener) error {
 		door       auth.Door
 		mode       fs.FileMode
 		gid        int
-		http       *http.Server
+		http       *face.HTTP
 		address    *string
 	}{
 		{"admin", filepath.Join(d.cfg.DataDir, "admin.sock"), auth.DoorAdmin, 0o600, -1, nil, &d.addresses.AdminSocket},
@@ -136,7 +135,7 @@ func (d *daemon) listenTCP(given map[string][]net.Listener) error {
 	for _, s := range []struct {
 		name, listen string
 		protocols    []string
-		http         *http.Server
+		http         *face.HTTP
 		address      *string
 	}{
 		{"grpc-tcp", d.cfg.GRPCListen, []string{"h2"}, nil, &d.addresses.GRPC},
@@ -170,7 +169,7 @@ func (d *daemon) listenMetrics(given map[string][]net.Listener) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", d.metrics.Handler())
 	mux.HandleFunc("GET /healthz", d.healthz)
-	d.admin = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	d.admin = face.NewHTTP(mux, d.log)
 	d.addresses.Metrics = l.Addr().String()
 	d.endpoints = append(d.endpoints, endpoint{name: "metrics", listener: &face.Listener{Listener: l, Kind: auth.DoorTCP}, http: d.admin})
 	return nil

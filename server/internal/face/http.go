@@ -48,13 +48,14 @@ type peerKey struct{}
 
 // NewHTTP makes the HTTP face. It serves on Listeners of this package, also
 // HTTP/2 without TLS, which streams in both directions need.
-func NewHTTP(handler http.Handler, log *slog.Logger) *http.Server {
+func NewHTTP(handler http.Handler, log *slog.Logger) *HTTP {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
-	return &http.Server{
-		Handler:           handler,
+	h := &HTTP{unheard: make(map[net.Conn]time.Time)}
+	h.server = http.Server{
+		Handler:           h.hearing(handler),
 		Protocols:         protocols,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 128},
 		ReadHeaderTimeout: 10 * time.Second,
@@ -62,6 +63,7 @@ func NewHTTP(handler http.Handler, log *slog.Logger) *http.Server {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			ctx = h.accepted(ctx, c)
 			if t, ok := c.(*tls.Conn); ok {
 				c = t.NetConn()
 			}
@@ -70,20 +72,13 @@ func NewHTTP(handler http.Handler, log *slog.Logger) *http.Server {
 			}
 			return ctx
 		},
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if state == http.StateClosed || state == http.StateHijacked {
+				h.heard(c)
+			}
+		},
 	}
-}
-
-// ServeHTTP serves on a listener until the server is shut down.
-func ServeHTTP(s *http.Server, l *Listener) error {
-	var listener net.Listener = l
-	if l.TLS != nil {
-		listener = tls.NewListener(l, l.TLS)
-	}
-	err := s.Serve(listener)
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
+	return h
 }
 
 // interceptor turns gRPC status errors into Connect errors with the same code,
