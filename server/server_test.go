@@ -121,6 +121,22 @@ func TestAKeySendsOnce(t *testing.T) {
 	if n := provider.Count(); n != 1 {
 		t.Errorf("%d messages arrived", n)
 	}
+	// The answer stays the same when the request would be refused by now.
+	req.Connection = "gone"
+	req.IdempotencyKey = "order-2"
+	gone := connection("gone", provider)
+	configure(t, r.admin, gone)
+	first, err := r.admin.Send(r.ctx(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.awaitState(first.GetId(), sent)
+	if _, err := r.admin.DeleteConnection(r.ctx(), &postilionv1.DeleteConnectionRequest{Name: "gone"}); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := r.admin.Send(r.ctx(), req); err != nil || res.GetId() != first.GetId() || !res.GetReplayed() {
+		t.Errorf("after its connection is gone the key gives %v, %v", res, err)
+	}
 }
 
 // A wrong password pauses the connection and bounces nothing; the right one

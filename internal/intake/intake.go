@@ -107,6 +107,10 @@ func New(o Options) *Intake {
 	return &Intake{Options: o}
 }
 
+// askFirst is the size from which a key is looked up before the message is
+// composed.
+const askFirst = 128 << 10
+
 // Accept takes a submission. When it returns without error, the message is on
 // stable storage. Before is called with the id that a new message will have,
 // for those who want to watch it from the beginning; it may be nil.
@@ -129,12 +133,12 @@ func (in *Intake) Accept(ctx context.Context, s *Submission, before func(uuid.UU
 	var fingerprint []byte
 	if s.Key != "" {
 		fingerprint = s.fingerprint()
-		receipt, err := in.Store.Lookup(ctx, s.Client.ID, s.Key, fingerprint)
-		if err == nil {
-			return Accepted{Receipt: receipt}, nil
-		}
-		if !errors.Is(err, outbox.ErrNotFound) {
-			return Accepted{}, err
+	}
+	// Most keys are new, and the store finds out by itself whether one is
+	// known; only for what is large it pays to ask before composing.
+	if s.Key != "" && size > askFirst {
+		if receipt, err := in.Store.Lookup(ctx, s.Client.ID, s.Key, fingerprint); !errors.Is(err, outbox.ErrNotFound) {
+			return Accepted{Receipt: receipt}, err
 		}
 	}
 	id, err := uuid.NewV7()
@@ -142,6 +146,12 @@ func (in *Intake) Accept(ctx context.Context, s *Submission, before func(uuid.UU
 		return Accepted{}, err
 	}
 	m, first, err := in.prepare(s, id, now)
+	if err != nil && s.Key != "" {
+		// What was accepted once stays so, also when it would be refused now.
+		if receipt, known := in.Store.Lookup(ctx, s.Client.ID, s.Key, fingerprint); known == nil {
+			return Accepted{Receipt: receipt}, nil
+		}
+	}
 	if err != nil {
 		return Accepted{}, err
 	}
