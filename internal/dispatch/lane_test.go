@@ -216,7 +216,7 @@ func TestDeletedConnection(t *testing.T) {
 	})
 }
 
-// A lane with rates takes nothing by hand, and comes back when they open.
+// A lane with rates takes nothing by hand, since only Claim counts them.
 func TestRates(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -253,3 +253,20 @@ func TestDurableOutcomes(t *testing.T) {
 	}
 	d.finish()
 }
+
+// What exceeds a rate goes out when the rate opens again, by itself.
+func TestDurableRates(t *testing.T) {
+	t.Parallel()
+	d := newDurable(t, t.TempDir())
+	d.connect("a", accept, func(c *Connection) { c.Rates = []outbox.Rate{{Count: 2, Per: time.Second}} })
+	d.start()
+	began := time.Now()
+	for range 6 {
+		d.accept("c", 1, "a")
+	}
+	d.until("all are sent", func() bool { return d.count(outbox.Sent) == 6 })
+	if took := time.Since(began); took < time.Second {
+		t.Errorf("six went out in %v at two a second", took)
+	}
+	d.finish()
+}
