@@ -88,6 +88,23 @@ func rateOfAClient(t *tester) {
 	same(t, "opens", c.Limited, t.now().Add(time.Minute))
 }
 
+// rateLeavesOthers: clients whose turn comes after one that may send no more
+// are served in the same claim.
+func rateLeavesOthers(t *tester) {
+	for _, name := range []string{"a", "b", "c", "d"} {
+		t.accept(client(name))
+	}
+	for _, per := range []time.Duration{time.Second, time.Hour} {
+		var names []string
+		for _, j := range t.claim("l", 3, outbox.Rate{Client: "a", Per: per}, outbox.Rate{Client: "b", Per: per}).Jobs {
+			names = append(names, j.Client)
+			t.ok(t.Store.Release(t.Context(), j.Token))
+		}
+		slices.Sort(names)
+		same(t, "claimed", strings.Join(names, " "), "c d")
+	}
+}
+
 // rateOfALargeMessage: a message that fits into no window goes in parts.
 func rateOfALargeMessage(t *tester) {
 	rate := outbox.Rate{Count: 4, Per: time.Hour}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -81,19 +82,19 @@ func (k *claiming) priority(p outbox.Priority) error {
 	}
 	served := clients
 	for len(clients) > 0 && !k.done() {
-		// In one query for each client what will be its share.
-		share := max(1, (k.Limit-len(k.out.Jobs))/len(clients))
-		queues := make([][]*job, len(clients))
-		for i, client := range clients[:min(len(clients), k.Limit-len(k.out.Jobs))] {
+		// In one query for each client what will be its share. Those that get
+		// none this time come first in the next round, if there is one.
+		left := k.Limit - len(k.out.Jobs)
+		share, asked := max(1, left/len(clients)), min(len(clients), left)
+		queues := make([][]*job, asked)
+		more := slices.Clone(clients[asked:])
+		for i, client := range clients[:asked] {
 			jobs, err := k.due(p, client, share)
 			if err != nil {
 				return err
 			}
 			queues[i] = jobs
-		}
-		more := clients[:0:0]
-		for i, client := range clients {
-			if len(queues[i]) == share {
+			if len(jobs) == share {
 				more = append(more, client)
 			}
 		}
