@@ -35,6 +35,8 @@ func dsn(path string, reader bool) string {
 	pragmas := []string{
 		"busy_timeout(10000)", "auto_vacuum(incremental)", "journal_mode(wal)", "synchronous(full)",
 		"foreign_keys(on)", "temp_store(memory)", "trusted_schema(off)",
+		// What is deleted, such as the content of a message, is overwritten.
+		"secure_delete(on)",
 		// The log is merged into the database every 16 MiB, and cut to 64 MiB
 		// if a long read made it grow.
 		"wal_autocheckpoint(4096)", "journal_size_limit(67108864)",
@@ -80,6 +82,7 @@ func (c *conn) verify(ctx context.Context) error {
 		{"journal_mode", "wal", "the file system may lack shared memory"},
 		{"synchronous", "2", ""},
 		{"foreign_keys", "1", ""},
+		{"secure_delete", "1", "removed mail would stay in the file"},
 	} {
 		var got string
 		if err := tx.QueryRow("PRAGMA " + want.pragma).Scan(&got); err != nil {
