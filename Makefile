@@ -19,12 +19,16 @@ help: ## explain the targets
 build: ## the programs as static binaries in bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
-generate: ## Go code from proto/ into proto/gen
+# The descriptor set is for compilers that are too old for an option of our
+# protos, such as Debian 12's protoc for Python's stubs.
+generate: ## Go code and a descriptor set from proto/ into proto/gen
 	$(buf) generate
+	$(buf) build --exclude-source-info --as-file-descriptor-set -o proto/gen/postilion.binpb
 
 checkgenerate: ## fail if proto/gen is not what proto/ gives
 	@made=$$(mktemp -d); trap 'rm -rf "$$made"' EXIT; \
 	$(buf) generate -o "$$made"; \
+	$(buf) build --exclude-source-info --as-file-descriptor-set -o "$$made/proto/gen/postilion.binpb"; \
 	diff -r proto/gen "$$made/proto/gen" || { echo "proto/gen is stale: make generate"; exit 1; }
 
 baseline: ## make today's API the one that changes are compared with

@@ -5,7 +5,7 @@ Needs Debian's python3-grpcio, python3-protobuf, protobuf-compiler and
 protobuf-compiler-grpc. The stubs are made when it runs; a program of your own
 makes them once.
 
-They are made from the compiled API, proto/baseline.binpb, since protoc before
+They are made from the compiled API, proto/gen/postilion.binpb, since protoc before
 22, as Debian 12 has it, does not know the option debug_redact in its sources.
 """
 
@@ -19,7 +19,7 @@ import uuid
 
 import grpc
 
-API = pathlib.Path(__file__).resolve().parents[2] / "proto" / "baseline.binpb"
+API = pathlib.Path(__file__).resolve().parents[2] / "proto" / "gen" / "postilion.binpb"
 FILES = [f"postilion/v1/{name}.proto" for name in ("admin", "connection", "mailer", "message", "outcome")]
 
 

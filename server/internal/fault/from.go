@@ -91,7 +91,7 @@ func fromOutbox(err error) (Fault, bool) {
 			Text: "the key stands for another request", Remedy: "use a new key for each message; nothing was queued",
 		}, true
 	case errors.Is(err, outbox.ErrTooLate):
-		return Fault{Code: codes.FailedPrecondition, Reason: "too_late", Text: err.Error()}, true
+		return Fault{Code: codes.FailedPrecondition, Reason: "too_late", Text: err.Error(), Remedy: "see its state with GetMessage"}, true
 	case errors.Is(err, outbox.ErrFull):
 		return Fault{
 			Code: codes.ResourceExhausted, Reason: "outbox_full", Text: err.Error(), RetryAfter: 30 * time.Second,
