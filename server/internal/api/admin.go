@@ -52,6 +52,9 @@ func (a *API) UpdateClient(ctx context.Context, req *postilionv1.UpdateClientReq
 	if err != nil {
 		return nil, err
 	}
+	for _, c := range a.Registry.All() { // its limits hold in all lanes
+		a.Dispatcher.Configure(c.ID)
+	}
 	return &postilionv1.UpdateClientResponse{Client: convert.FromClient(client)}, nil
 }
 
