@@ -74,7 +74,7 @@ type NoticeRecipient struct {
 	Connection string         // id, through which it was tried; empty for none
 	Attempts   int
 	Tried      time.Time // the last time; zero for never
-	Duplicate  bool // it may have arrived all the same
+	Duplicate  bool      // it may have arrived all the same
 }
 
 // Notices is the part of a store that a worker takes notices from.
