@@ -1,0 +1,180 @@
+// Package e2e runs scenarios on the real programs, with the third-party
+// software of a Debian machine at both ends: PHP, Python and curl send, Postfix
+// with Dovecot receives. Each scenario has a daemon, folders and ports of its
+// own.
+package e2e
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	// patience is how long anything may take before a test gives up.
+	patience = 60 * time.Second
+	// pause is between two looks at whether something has happened.
+	pause = 20 * time.Millisecond
+	// repository is the root of the sources, from here.
+	repository = "../.."
+)
+
+// programs is the folder of the built programs, which every user can reach.
+var programs string
+
+// heavy lets at most so many scenarios run at a time: they start many
+// processes.
+var heavy = make(chan struct{}, 3)
+
+func TestMain(m *testing.M) {
+	os.Exit(build(m))
+}
+
+// build makes the programs as they are shipped, without the race detector, and
+// runs the tests.
+func build(m *testing.M) int {
+	folder, err := publicDir()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(folder)
+	programs = folder
+	command := exec.Command("go", "build", "-buildvcs=false", "-o", folder+"/", "./cmd/postilion", "./cmd/postilion-sendmail")
+	command.Dir = repository
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	command.Stderr = os.Stderr
+	if err := command.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "building the programs:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// publicDir makes a folder that other users can go through, with a short name,
+// since sockets come to lie in it. t.TempDir gives neither.
+func publicDir() (string, error) {
+	folder, err := os.MkdirTemp("", "pe")
+	if err != nil {
+		return "", err
+	}
+	return folder, os.Chmod(folder, 0o711)
+}
+
+// scenario begins a scenario: it waits for its turn and gives a folder for it.
+func scenario(t *testing.T) (folder string) {
+	t.Helper()
+	t.Parallel()
+	heavy <- struct{}{}
+	t.Cleanup(func() { <-heavy })
+	folder, err := publicDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	return folder
+}
+
+// need fails the test, with the remedy, unless it is root's and the programs
+// are installed.
+func need(t *testing.T, names ...string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Fatal("these tests act as several users, and so run as root: run scripts/setup as root, and the tests too")
+	}
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Fatalf("%s is not installed: run scripts/setup as root", name)
+		}
+	}
+}
+
+// needFile is need for what is no program.
+func needFile(t *testing.T, paths ...string) {
+	t.Helper()
+	for _, path := range paths {
+		if _, err := os.Stat(path); err != nil {
+			t.Fatalf("%v: run scripts/setup as root", err)
+		}
+	}
+}
+
+// as makes a command run as another user.
+func as(t *testing.T, name string, command *exec.Cmd) {
+	t.Helper()
+	uid, gid := identity(t, name)
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}}
+	command.Dir = "/"
+}
+
+// identity gives the ids of a user.
+func identity(t *testing.T, name string) (uid, gid uint32) {
+	t.Helper()
+	account, err := user.Lookup(name)
+	if err != nil {
+		t.Fatalf("%v: run scripts/setup as root", err)
+	}
+	numbers := make([]uint32, 2)
+	for i, text := range []string{account.Uid, account.Gid} {
+		number, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		numbers[i] = uint32(number)
+	}
+	return numbers[0], numbers[1]
+}
+
+var lastHost atomic.Uint32
+
+// host gives a loopback address that is used by nobody else: a server can be
+// stopped and started on it without losing its port. It is made of the process
+// id, so that test binaries do not meet.
+func host() string {
+	pid, n := uint32(os.Getpid()), 1+lastHost.Add(1)%14
+	return netip.AddrFrom4([4]byte{127, byte(n<<4 | pid>>16&15), byte(pid >> 8), byte(pid)}).String()
+}
+
+// await asks until a condition holds.
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for late := time.Now().Add(patience); !holds(); time.Sleep(pause) {
+		if time.Now().After(late) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+func write(t *testing.T, path, content string, mode os.FileMode) string {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// script copies a script of testdata to where every user can read it.
+func script(t *testing.T, folder, name string) string {
+	t.Helper()
+	return write(t, filepath.Join(folder, name), read(t, filepath.Join("testdata", name)), 0o644)
+}
