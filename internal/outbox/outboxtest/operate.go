@@ -3,6 +3,8 @@ package outboxtest
 import (
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/postilion-mail/postilion/internal/outbox"
 	"github.com/postilion-mail/postilion/plugin"
 )
@@ -162,11 +164,18 @@ func pauses(t *tester) {
 	if len(list) != 2 || list[0] != p {
 		t.Errorf("pauses %+v", list)
 	}
-	blamed, other := t.accept(), t.accept()
+	lost := plugin.Outcome{Class: plugin.Temporary, Blame: plugin.BlameNetwork, Phase: plugin.PhaseConnect, Inferred: true, Reply: "refused"}
+	unknown := plugin.Outcome{Class: plugin.Unknown, Blame: plugin.BlameNetwork, Phase: plugin.PhaseContent, Inferred: true, Reply: "lost"}
+	blamed, unreached, doubtful, other := t.accept(), t.accept(), t.accept(), t.accept()
 	for _, j := range t.claim("l", 10).Jobs {
 		r := t.report(j, outbox.Deferred, t.now().Add(time.Hour))
-		if j.Message == blamed.ID {
+		switch j.Message {
+		case blamed.ID:
 			r.Results[0].Outcome = auth
+		case unreached.ID:
+			r.Results[0].Outcome = lost
+		case doubtful.ID:
+			r.Results[0].Outcome, r.Results[0].Duplicate = unknown, true
 		}
 		t.ok(t.Store.Record(t.Context(), r))
 	}
@@ -177,8 +186,13 @@ func pauses(t *tester) {
 	list, err = t.Store.Pauses(t.Context())
 	t.ok(err)
 	same(t, "pauses at the end", len(list), 1)
-	same(t, "due at once", t.one("l").Message, blamed.ID)
-	same(t, "not due", t.view(other.ID).Recipients[0].Next, t.now().Add(time.Hour))
+	due := t.claim("l", 10).Jobs
+	if len(due) != 2 || due[0].Message != blamed.ID || due[1].Message != unreached.ID {
+		t.Errorf("due at once are %v", due)
+	}
+	for _, m := range []uuid.UUID{doubtful.ID, other.ID} {
+		same(t, "not due", t.view(m).Recipients[0].Next, t.now().Add(time.Hour))
+	}
 	t.ok(t.Store.ClearPause(t.Context(), "none"))
 }
 

@@ -50,7 +50,8 @@ func (s *Store) SetPause(ctx context.Context, p outbox.Pause) error {
 }
 
 // ClearPause removes a pause and makes due at once what was deferred on the
-// lane because of the connection's login or settings.
+// lane because of the connection's login or settings, or because its server
+// could not be reached: a wrong host or port looks like that.
 func (s *Store) ClearPause(ctx context.Context, lane string) error {
 	err := s.write(ctx, func(tx *database.Tx, _ *change) error {
 		_, err := tx.Exec(`DELETE FROM pauses WHERE lane = ?`, lane)
@@ -61,7 +62,16 @@ func (s *Store) ClearPause(ctx context.Context, lane string) error {
 	}
 	now, n := s.moment().due(), 0
 	blamed := func(j *job) bool {
-		return j.state == outbox.Deferred && j.due > now && (j.blame == plugin.BlameAuth || j.blame == plugin.BlameConnection)
+		if j.state != outbox.Deferred || j.due <= now {
+			return false
+		}
+		switch j.blame {
+		case plugin.BlameAuth, plugin.BlameConnection:
+			return true
+		case plugin.BlameNetwork:
+			return !j.dup // what may have been accepted waits its time
+		}
+		return false
 	}
 	return s.eachWaiting(ctx, lane, blamed, func(tx *database.Tx, c *change, j *job, now moment) error {
 		j.due = now.due()
