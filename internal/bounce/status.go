@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/postilion-mail/postilion/internal/mail"
@@ -42,7 +43,7 @@ func (r *report) recipient(out []byte, to *outbox.NoticeRecipient) []byte {
 	}
 	out = mail.AppendField(out, "Action", action)
 	out = mail.AppendField(out, "Status", r.code(to))
-	if host := ascii(r.host(to.Connection)); host != "" && !to.Outcome.Inferred && to.Outcome.Code != 0 {
+	if host := ascii(r.host(to.Connection)); host != "" && spoke(&to.Outcome) {
 		if _, err := netip.ParseAddr(host); err == nil {
 			host = "[" + host + "]"
 		}
@@ -62,13 +63,27 @@ func (r *report) recipient(out []byte, to *outbox.NoticeRecipient) []byte {
 
 // diagnostic is what was said: by the server in its own words, else by us.
 func diagnostic(o *plugin.Outcome) string {
-	text := ascii(o.Reply)
-	if o.Code != 0 && !o.Inferred {
-		text = strings.Join(strings.Fields(fmt.Sprintf("smtp; %d %s %s", o.Code, o.Enhanced, text)), " ")
-	} else if text != "" {
+	text := ascii(words(o))
+	switch {
+	case spoke(o):
+		text = "smtp; " + text
+	case text != "":
 		text = "X-Postilion; " + text
 	}
 	return shorten(text, maxDiagnostic)
+}
+
+// spoke says whether the words of an outcome are those of a server.
+func spoke(o *plugin.Outcome) bool { return o.Code != 0 && !o.Inferred }
+
+// words are those of an outcome in one line. A server's begin with its codes,
+// which not every transport leaves in the reply.
+func words(o *plugin.Outcome) string {
+	text := clean(o.Reply)
+	if !spoke(o) || strings.HasPrefix(text, strconv.Itoa(o.Code)) {
+		return text
+	}
+	return clean(fmt.Sprintf("%d %s %s", o.Code, o.Enhanced, text))
 }
 
 // typed gives an address with its type: rfc822, or utf-8 with all that is not

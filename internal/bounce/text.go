@@ -122,17 +122,16 @@ func (r *report) explain(to *outbox.NoticeRecipient) string {
 
 // said repeats the server's words, or ours if it said nothing.
 func (r *report) said(line func(string, ...any), to *outbox.NoticeRecipient) {
-	o := &to.Outcome
-	words := shorten(clean(o.Reply), maxWords)
+	text := shorten(words(&to.Outcome), maxWords)
 	switch {
-	case o.Code != 0 && !o.Inferred:
+	case spoke(&to.Outcome):
 		who := clean(r.host(to.Connection))
 		if who == "" {
 			who = "The server"
 		}
-		line("%s said: %s", who, strings.Join(strings.Fields(fmt.Sprintf("%d %s %s", o.Code, o.Enhanced, words)), " "))
-	case words != "":
-		line("In detail: %s", words)
+		line("%s said: %s", who, text)
+	case text != "":
+		line("In detail: %s", text)
 	}
 }
 

@@ -1,6 +1,7 @@
 package bounce
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/base64"
 	"io"
@@ -12,8 +13,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"bufio"
 
 	"github.com/google/uuid"
 
@@ -31,7 +30,7 @@ import (
 var start = time.Date(2026, 3, 4, 12, 30, 0, 0, time.UTC)
 
 var (
-	refused = plugin.Outcome{Class: plugin.Permanent, Blame: plugin.BlameRecipient, Phase: plugin.PhaseRecipient, Code: 550, Enhanced: "5.1.1", Reply: "no such user"}
+	refused = plugin.Outcome{Class: plugin.Permanent, Blame: plugin.BlameRecipient, Phase: plugin.PhaseRecipient, Code: 550, Enhanced: "5.1.1", Reply: "550 5.1.1 no such user"}
 	busy    = plugin.Outcome{Class: plugin.Temporary, Blame: plugin.BlameServer, Phase: plugin.PhaseMail, Code: 451, Enhanced: "4.3.2", Reply: "try later"}
 	sent    = plugin.Outcome{Class: plugin.Accepted, Phase: plugin.PhaseContent, Code: 250}
 )
