@@ -314,7 +314,7 @@ type Operator interface {
 	// Cancel ends all recipients that are not final; ErrTooLate if one is
 	// being delivered or none is left.
 	Cancel(ctx context.Context, client string, id uuid.UUID) (*View, error)
-	// Hold keeps what waits; Release lets it go, due at once.
+	// Hold keeps what waits; Release lets it go, due at once or at its SendAt.
 	Hold(ctx context.Context, client string, id uuid.UUID, reason string) (*View, error)
 	ReleaseHeld(ctx context.Context, client string, id uuid.UUID) (*View, error)
 	// Retry makes deferred recipients due at once, and brings FAILED and

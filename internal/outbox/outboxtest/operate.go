@@ -70,6 +70,13 @@ func holdAndRelease(t *tester) {
 	started := t.accept(func(m *outbox.Message) { m.Hold = "from the start" })
 	t.told(started.ID, outbox.EventAccepted, outbox.EventHeld)
 	same(t, "reason", t.view(started.ID).Recipients[0].Reason, "from the start")
+
+	later := t.now().Add(time.Hour)
+	early := t.accept(func(m *outbox.Message) { m.Hold, m.SendAt = "wait", later })
+	v, err = t.Store.ReleaseHeld(t.Context(), "a", early.ID)
+	t.ok(err)
+	same(t, "next attempt of what is released before its time", v.Recipients[0].Next, later)
+	t.none("l")
 }
 
 // releaseAfterLife: the time on hold is not held against the message.

@@ -92,9 +92,13 @@ func (s *Store) holdJob(tx *database.Tx, c *change, j *job, reason string, now m
 // its life anew.
 func (s *Store) ReleaseHeld(ctx context.Context, client string, id uuid.UUID) (*outbox.View, error) {
 	return s.operate(ctx, client, id, func(tx *database.Tx, c *change, seq int64, jobs []*job, now moment) error {
-		var accepted, expires int64
-		if err := tx.QueryRow(`SELECT accepted, expires FROM messages WHERE seq = ?`, seq).Scan(&accepted, &expires); err != nil {
+		var accepted, sendAt, expires int64
+		if err := tx.QueryRow(`SELECT accepted, send_at, expires FROM messages WHERE seq = ?`, seq).Scan(&accepted, &sendAt, &expires); err != nil {
 			return err
+		}
+		due := now.due()
+		if at := unstamp(sendAt); at.After(now.now) {
+			due = now.keep(at) // a release does not send before its time
 		}
 		if expires <= now.due() {
 			expires = now.due() + max(expires-now.keep(unstamp(accepted)), 0)
@@ -108,7 +112,7 @@ func (s *Store) ReleaseHeld(ctx context.Context, client string, id uuid.UUID) (*
 				continue
 			}
 			released++
-			j.crashes, j.expires, j.due = 0, expires, now.due()
+			j.crashes, j.expires, j.due = 0, expires, due
 			if err := s.revive(tx, c, j, outbox.TriggerRelease, outbox.EventReleased, now); err != nil {
 				return err
 			}
@@ -120,7 +124,7 @@ func (s *Store) ReleaseHeld(ctx context.Context, client string, id uuid.UUID) (*
 	})
 }
 
-// revive makes a job wait for an attempt at once.
+// revive makes a job wait for an attempt when it is due.
 func (s *Store) revive(tx *database.Tx, c *change, j *job, t outbox.Trigger, kind outbox.EventType, now moment) error {
 	if err := c.turn(j, t); err != nil {
 		return err
@@ -129,7 +133,7 @@ func (s *Store) revive(tx *database.Tx, c *change, j *job, t outbox.Trigger, kin
 		return err
 	}
 	c.put(j, now)
-	return s.tell(tx, c, j, event{time: now.now, kind: kind, lane: j.lane, attempt: j.attempt, next: now.now})
+	return s.tell(tx, c, j, event{time: now.now, kind: kind, lane: j.lane, attempt: j.attempt, next: now.time(j.due)})
 }
 
 // Retry makes what failed or waits due at once: see outbox.Operator.
