@@ -111,14 +111,15 @@ func (d *daemon) smtpAnonymous(remote net.Addr) smtpd.Account {
 	if !ok || !tcp.IP.IsLoopback() || d.cfg.SMTPLocalClient == "" {
 		return nil
 	}
-	return smtpClient{daemon: d, name: d.cfg.SMTPLocalClient}
+	return smtpClient{daemon: d, name: d.cfg.SMTPLocalClient, open: true}
 }
 
 // smtpClient is the account of a session.
 type smtpClient struct {
 	daemon *daemon
 	name   string
-	token  string // empty for smtp_local_client
+	token  string
+	open   bool // smtp_local_client: there is no token, and none is asked for
 }
 
 // Name is the client's.
@@ -127,13 +128,15 @@ func (c smtpClient) Name() string { return c.name }
 // client finds the registry's, anew for each message: the token may have been
 // revoked while the session went on.
 func (c smtpClient) client() (*registry.Client, error) {
-	client, ok := c.daemon.registry.ClientNamed(c.name)
-	if c.token != "" || c.name == registry.AdminName {
-		client, ok = c.daemon.registry.Authenticate(c.token)
+	client, ok := c.daemon.registry.Authenticate(c.token)
+	if c.open {
+		client, ok = c.daemon.registry.ClientNamed(c.name)
 	}
 	switch {
 	case !ok:
-		return nil, errors.New("the token is not valid")
+		return nil, errors.New("there is no such client and token")
+	case c.open && client.Scopes.Has(registry.ScopeAdmin):
+		return nil, fmt.Errorf("the client %s has become an administrator, which must not be had without a token", client.Name)
 	case client.Name != c.name:
 		return nil, errors.New("the token is another client's")
 	case !client.Scopes.Has(registry.ScopeSend) && !client.Scopes.Has(registry.ScopeAdmin):
