@@ -23,6 +23,9 @@ func (l *lane) divert(items []*item, more bool) {
 	}
 	l.mu.Lock()
 	why, exists, until := l.breaker.pause.Outcome, l.exists, l.breaker.pause.Until
+	for _, i := range items {
+		i.epoch = l.breaker.epoch
+	}
 	l.mu.Unlock()
 	if !l.d.running.Load() || exists && !l.d.Now().Before(until) {
 		l.giveBack(items) // the pause is over
@@ -39,7 +42,10 @@ func (l *lane) divert(items []*item, more bool) {
 		}
 		moved = moved || moves
 		l.log(&i.job, &report)
-		l.d.work.run(func() { l.record(i, &report, moves) })
+		l.d.work.run(func() {
+			l.record(i, &report, moves)
+			l.overtaken(i)
+		})
 	}
 	if more && !moved && exists {
 		l.mu.Lock()
@@ -49,6 +55,17 @@ func (l *lane) divert(items []*item, more bool) {
 		}
 		l.breaker.sifts++
 		l.mu.Unlock()
+	}
+}
+
+// overtaken makes due what was put off for a pause that ended before the store
+// had it: whoever ended the pause has not found it there.
+func (l *lane) overtaken(i *item) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i.epoch != l.breaker.epoch && l.breaker.pause.Strikes == 0 {
+		l.breaker.unsaved = true
+		l.savePause()
 	}
 }
 

@@ -68,6 +68,33 @@ func TestWrongPasswordPauses(t *testing.T) {
 	})
 }
 
+// What is being put off for a pause when a person ends it goes out at once too.
+func TestMendedWhilePuttingOff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.connect("a", always(badLogin))
+		r.start()
+		synctest.Wait()
+		r.store.accept(job("a"))
+		synctest.Wait()
+		r.store.fail(func(op string) error {
+			if op == "record" {
+				time.Sleep(time.Second) // the store is slow
+			}
+			return nil
+		})
+		r.store.accept(job("a"))
+		synctest.Wait()
+		r.connect("a", accept)
+		time.Sleep(10 * time.Second)
+		if n := r.store.ended(); n != 2 {
+			t.Errorf("%d of 2 messages went out", n)
+		}
+		r.stop()
+	})
+}
+
 // A pause for settings survives a restart, one for the network does not.
 func TestPauseSurvivesRestart(t *testing.T) {
 	t.Parallel()
