@@ -28,7 +28,7 @@ type daemon struct {
 	args   []string
 	log    *output
 
-	grpc, http, metrics string // host:port, once it is started
+	grpc, http, smtp string // host:port, once it is started
 
 	command *exec.Cmd
 	ended   chan struct{} // closed when the process has ended, with err
@@ -102,9 +102,9 @@ func (d *daemon) ready() {
 	d.t.Helper()
 	await(d.t, "the daemon is ready", func() bool {
 		for line := range strings.Lines(d.log.recent()) {
-			var entry struct{ Msg, GRPC, HTTP, Metrics string }
+			var entry struct{ Msg, GRPC, HTTP, SMTP string }
 			if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "ready" {
-				d.grpc, d.http, d.metrics = entry.GRPC, entry.HTTP, entry.Metrics
+				d.grpc, d.http, d.smtp = entry.GRPC, entry.HTTP, entry.SMTP
 				return true
 			}
 		}
