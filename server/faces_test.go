@@ -134,6 +134,10 @@ var badInput = []struct {
 	{"an unknown client to change", "AdminService/UpdateClient", &postilionv1.UpdateClientRequest{Client: &postilionv1.Client{Name: "nobody"}}, codes.NotFound, ""},
 	{"an unknown client to delete", "AdminService/DeleteClient", &postilionv1.DeleteClientRequest{Name: "nobody"}, codes.NotFound, ""},
 	{"a token for nobody", "AdminService/CreateToken", &postilionv1.CreateTokenRequest{Client: "nobody"}, codes.NotFound, ""},
+	{"a backup to nowhere", "AdminService/Backup", &postilionv1.BackupRequest{}, codes.InvalidArgument, "directory"},
+	{"a backup to some place", "AdminService/Backup", &postilionv1.BackupRequest{Directory: "backup"}, codes.InvalidArgument, "directory"},
+	{"a backup into a full directory", "AdminService/Backup", &postilionv1.BackupRequest{Directory: "/usr"}, codes.FailedPrecondition, "directory"},
+	{"a backup to where nothing can be", "AdminService/Backup", &postilionv1.BackupRequest{Directory: "/dev/null/backup"}, codes.FailedPrecondition, "directory"},
 	{"an unknown token", "AdminService/RevokeToken", &postilionv1.RevokeTokenRequest{Client: "admin", TokenId: noID}, codes.NotFound, ""},
 }
 

@@ -101,6 +101,7 @@ type daemon struct {
 
 	db         *database.DB
 	store      outbox.Store
+	backup     func(ctx context.Context, dir string) error
 	registry   *registry.Registry
 	dispatcher *dispatch.Dispatcher
 	metrics    *metrics.Metrics
@@ -174,7 +175,7 @@ func (d *daemon) open(ctx context.Context) error {
 	d.api = &api.API{
 		Registry: d.registry, Store: d.store, Intake: d.intake, Dispatcher: d.dispatcher, Transports: catalog,
 		Version: d.options.Version, Started: d.started, Domain: d.domain, Limits: limits, Expiry: expiry,
-		Panicked: d.panicked, Stopping: d.stopping,
+		Archive: d.backup, DataDir: cfg.DataDir, Panicked: d.panicked, Stopping: d.stopping,
 	}
 	d.openBounces()
 	if err := d.openMaildrop(); err != nil {
@@ -196,7 +197,7 @@ func (d *daemon) openStore(ctx context.Context, now *clock.Clock) error {
 	if err != nil {
 		return err
 	}
-	d.store = store
+	d.store, d.backup = store, store.Backup
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -77,18 +78,29 @@ func write(t *testing.T, name, content string) string {
 	return path
 }
 
-// startDaemon runs the daemon itself through `serve`, and gives its data directory.
+// startDaemon runs the daemon itself through `serve`, on a data directory of its own.
 func startDaemon(t *testing.T) *daemon {
 	t.Helper()
-	data, err := os.MkdirTemp("", "cli")
+	d, _ := serveOn(t, shortDir(t))
+	return d
+}
+
+// shortDir is a private directory whose path leaves room for sockets' names.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "cli")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(data) })
-	if err := os.Chmod(data, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// serveOn runs the daemon on a data directory until stop is called, or the test
+// ends.
+func serveOn(t *testing.T, data string) (d *daemon, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan int, 1)
 	var log strings.Builder
 	go func() {
@@ -98,19 +110,20 @@ func startDaemon(t *testing.T) *daemon {
 		}
 		ended <- cli.Run(ctx, []string{"serve", "--data-dir", data, "--grpc-listen", "off", "--http-listen", "off"}, here)
 	}()
-	t.Cleanup(func() {
-		stop()
+	stop = sync.OnceFunc(func() {
+		cancel()
 		if code := <-ended; code != 0 || t.Failed() {
 			t.Errorf("serve: exit %d\n%s", code, log.String())
 		}
 	})
+	t.Cleanup(stop)
 	select {
 	case <-ready:
 	case code := <-ended:
 		ended <- code
 		t.Fatal("the daemon did not start")
 	}
-	return &daemon{data: data}
+	return &daemon{data: data}, stop
 }
 
 // until runs a command again and again until it says what is wanted.

@@ -13,36 +13,74 @@ import (
 	"github.com/postilion-mail/postilion/internal/database"
 )
 
-// restoredName is the file that Backup puts into a copy, so that a daemon
+// RestoredName is the file that Backup puts into a copy, so that a daemon
 // started on it sends nothing by itself: what is in it may have been delivered
 // since (reliability T34).
-const restoredName = "restored"
+const RestoredName = "restored"
 
 // Backup writes a consistent copy of database and contents into a new or empty
 // directory while the daemon runs. The key of the secrets is not part of it.
+// After an error nothing is left in the directory.
 func (s *Store) Backup(ctx context.Context, dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("backup: %w", err)
-	}
-	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
-		return errors.Join(err, fmt.Errorf("backup: %s is not empty: choose a new directory", dir))
-	}
-	taken := s.clock.Now().Format(time.RFC3339)
-	if err := os.WriteFile(filepath.Join(dir, restoredName), []byte(taken+"\n"), 0o600); err != nil {
-		return fmt.Errorf("backup: %w", err)
-	}
 	// The files that the copy names must outlive it.
 	defer s.trash.hold()()
-	if err := s.db.CopyTo(ctx, dir); err != nil {
+	return backup(ctx, s.db, dir, s.clock.Now())
+}
+
+// BackupAtRest is Backup of a database that no store uses: whoever has opened
+// it holds the lock that keeps the daemon away.
+func BackupAtRest(ctx context.Context, db *database.DB, dir string) error {
+	return backup(ctx, db, dir, time.Now())
+}
+
+func backup(ctx context.Context, db *database.DB, dir string, now time.Time) error {
+	if err := prepare(dir, now); err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	contents := filepath.Join(dir, "content")
-	if err := os.Mkdir(contents, 0o700); err != nil {
-		return fmt.Errorf("backup: %w", err)
+	err := db.CopyTo(ctx, dir)
+	if err == nil {
+		err = copyContents(ctx, filepath.Join(db.Dir(), "content"), filepath.Join(dir, "content"))
 	}
-	entries, err := os.ReadDir(s.content)
+	if err == nil {
+		err = errors.Join(database.SyncDirectory(dir), database.SyncDirectory(filepath.Dir(dir)))
+	}
 	if err != nil {
+		for _, name := range []string{database.Name, database.Name + "-journal", "content", RestoredName} {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, name)))
+		}
 		return fmt.Errorf("backup: %w", err)
+	}
+	return nil
+}
+
+// prepare makes the directory and marks it. Of two backups into the same one,
+// the mark lets in the first.
+func prepare(dir string, now time.Time) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+		return errors.Join(err, fmt.Errorf("%s is not empty: choose a new directory", dir))
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return err
+	}
+	mark, err := os.OpenFile(filepath.Join(dir, RestoredName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = mark.WriteString(now.UTC().Format(time.RFC3339) + "\n")
+	return errors.Join(err, mark.Sync(), mark.Close())
+}
+
+// copyContents may copy more than the database names; a start sweeps that.
+func copyContents(ctx context.Context, from, to string) error {
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
 	for _, entry := range entries {
 		if strings.HasSuffix(entry.Name(), ".part") {
@@ -51,11 +89,13 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := copyFile(filepath.Join(s.content, entry.Name()), filepath.Join(contents, entry.Name())); err != nil {
-			return fmt.Errorf("backup: %w", err)
+		err := copyFile(filepath.Join(from, entry.Name()), filepath.Join(to, entry.Name()))
+		// One that has gone since was of a message that was not accepted.
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
 		}
 	}
-	return errors.Join(database.SyncDirectory(contents), database.SyncDirectory(dir))
+	return database.SyncDirectory(to)
 }
 
 // copyFile links a content, which never changes, or copies it to another disk.
@@ -81,7 +121,7 @@ func copyFile(from, to string) error {
 
 // holdRestored puts all mail of a restored copy on hold before it is used.
 func (s *Store) holdRestored(ctx context.Context) error {
-	path := filepath.Join(s.db.Dir(), restoredName)
+	path := filepath.Join(s.db.Dir(), RestoredName)
 	taken, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

@@ -35,6 +35,10 @@ type API struct {
 	Limits intake.Limits
 	// Expiry is how long a message is tried if nobody says.
 	Expiry time.Duration
+	// Archive writes a backup into a directory, which is outside of DataDir or
+	// in its place for backups.
+	Archive func(ctx context.Context, dir string) error
+	DataDir string
 	// Panicked is told of panics that were caught, with their stack.
 	Panicked func(ctx context.Context, stack []byte)
 	// Stopping is closed when calls that wait should come to an end.

@@ -97,7 +97,7 @@ func TestEveryMethodForEveryCaller(t *testing.T) {
 		"ListConnections": "setup reader", "GetConnection": "setup reader", "DeleteConnection": "setup", "GetRoutes": "setup reader", "SetRoutes": "setup",
 		"GetMessage": "reader", "ListMessages": "reader", "WatchEvents": "reader", "ListEvents": "reader",
 		"ResendMessage": "site", "CancelMessage": "site", "HoldMessage": "site", "ReleaseMessage": "site",
-		"CreateClient": "", "ListClients": "", "UpdateClient": "", "DeleteClient": "", "CreateToken": "", "RevokeToken": "",
+		"CreateClient": "", "ListClients": "", "UpdateClient": "", "DeleteClient": "", "CreateToken": "", "RevokeToken": "", "Backup": "",
 		"ListTransports": "site reader setup none", "GetServerInfo": "site reader setup none",
 	}
 	tcp := Peer{Door: DoorTCP, UID: -1}

@@ -69,6 +69,7 @@ var rules = map[string]rule{
 	"/postilion.v1.AdminService/DeleteClient":   scope(registry.ScopeAdmin),
 	"/postilion.v1.AdminService/CreateToken":    scope(registry.ScopeAdmin),
 	"/postilion.v1.AdminService/RevokeToken":    scope(registry.ScopeAdmin),
+	"/postilion.v1.AdminService/Backup":         scope(registry.ScopeAdmin),
 	"/postilion.v1.AdminService/ListTransports": {},
 	"/postilion.v1.AdminService/GetServerInfo":  {},
 }

@@ -103,7 +103,7 @@ Start with:
 	})
 	root.AddCommand(a.serveCommand(), a.configureCommand(), a.testCommand(), a.sendCommand(),
 		a.messagesCommand(), a.connectionsCommand(), a.routesCommand(), a.clientsCommand(),
-		a.doctorCommand(), a.versionCommand())
+		a.backupCommand(), a.verifyCommand(), a.doctorCommand(), a.versionCommand())
 	return root
 }
 

@@ -74,14 +74,6 @@ func (a *app) messagesHold() *cobra.Command {
 	return command
 }
 
-func (a *app) messagesRelease() *cobra.Command {
-	return a.step("release", "Let held messages go",
-		func(ctx context.Context, client *sdk.Client, id string) (*postilionv1.StoredMessage, error) {
-			answer, err := client.Messages.ReleaseMessage(ctx, &postilionv1.ReleaseMessageRequest{Id: id})
-			return answer.GetMessage(), err
-		})
-}
-
 func (a *app) messagesRaw() *cobra.Command {
 	return &cobra.Command{
 		Use:   "raw ID",

@@ -1089,6 +1089,97 @@ func (x *TransportField) GetOptions() []string {
 	return nil
 }
 
+type BackupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Absolute path. The directory is made with mode 0700, or is empty. Within
+	// the daemon's data directory it must lie under "backups". Required.
+	Directory     string `protobuf:"bytes,1,opt,name=directory,proto3" json:"directory,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupRequest) Reset() {
+	*x = BackupRequest{}
+	mi := &file_postilion_v1_admin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupRequest) ProtoMessage() {}
+
+func (x *BackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_postilion_v1_admin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
+func (*BackupRequest) Descriptor() ([]byte, []int) {
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *BackupRequest) GetDirectory() string {
+	if x != nil {
+		return x.Directory
+	}
+	return ""
+}
+
+type BackupResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Octets of the copy.
+	Bytes         int64 `protobuf:"varint,1,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupResponse) Reset() {
+	*x = BackupResponse{}
+	mi := &file_postilion_v1_admin_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupResponse) ProtoMessage() {}
+
+func (x *BackupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_postilion_v1_admin_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
+func (*BackupResponse) Descriptor() ([]byte, []int) {
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *BackupResponse) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 type GetServerInfoRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1097,7 +1188,7 @@ type GetServerInfoRequest struct {
 
 func (x *GetServerInfoRequest) Reset() {
 	*x = GetServerInfoRequest{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[18]
+	mi := &file_postilion_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1109,7 +1200,7 @@ func (x *GetServerInfoRequest) String() string {
 func (*GetServerInfoRequest) ProtoMessage() {}
 
 func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[18]
+	mi := &file_postilion_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1122,7 +1213,7 @@ func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 type GetServerInfoResponse struct {
@@ -1145,7 +1236,7 @@ type GetServerInfoResponse struct {
 
 func (x *GetServerInfoResponse) Reset() {
 	*x = GetServerInfoResponse{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[19]
+	mi := &file_postilion_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1157,7 +1248,7 @@ func (x *GetServerInfoResponse) String() string {
 func (*GetServerInfoResponse) ProtoMessage() {}
 
 func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[19]
+	mi := &file_postilion_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1170,7 +1261,7 @@ func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetServerInfoResponse) GetVersion() string {
@@ -1300,7 +1391,11 @@ const file_postilion_v1_admin_proto_rawDesc = "" +
 	"\rdefault_value\x18\x05 \x01(\tR\fdefaultValue\x12\x1a\n" +
 	"\brequired\x18\x06 \x01(\bR\brequired\x12\x16\n" +
 	"\x06secret\x18\a \x01(\bR\x06secret\x12\x18\n" +
-	"\aoptions\x18\b \x03(\tR\aoptions\"\x16\n" +
+	"\aoptions\x18\b \x03(\tR\aoptions\"-\n" +
+	"\rBackupRequest\x12\x1c\n" +
+	"\tdirectory\x18\x01 \x01(\tR\tdirectory\"&\n" +
+	"\x0eBackupResponse\x12\x14\n" +
+	"\x05bytes\x18\x01 \x01(\x03R\x05bytes\"\x16\n" +
 	"\x14GetServerInfoRequest\"\xb4\x03\n" +
 	"\x15GetServerInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1a\n" +
@@ -1325,7 +1420,7 @@ const file_postilion_v1_admin_proto_rawDesc = "" +
 	"SCOPE_READ\x10\x02\x12\x11\n" +
 	"\rSCOPE_CONTENT\x10\x03\x12\x13\n" +
 	"\x0fSCOPE_CONFIGURE\x10\x04\x12\x0f\n" +
-	"\vSCOPE_ADMIN\x10\x052\xc6\x05\n" +
+	"\vSCOPE_ADMIN\x10\x052\x8b\x06\n" +
 	"\fAdminService\x12U\n" +
 	"\fCreateClient\x12!.postilion.v1.CreateClientRequest\x1a\".postilion.v1.CreateClientResponse\x12R\n" +
 	"\vListClients\x12 .postilion.v1.ListClientsRequest\x1a!.postilion.v1.ListClientsResponse\x12U\n" +
@@ -1333,7 +1428,8 @@ const file_postilion_v1_admin_proto_rawDesc = "" +
 	"\fDeleteClient\x12!.postilion.v1.DeleteClientRequest\x1a\".postilion.v1.DeleteClientResponse\x12R\n" +
 	"\vCreateToken\x12 .postilion.v1.CreateTokenRequest\x1a!.postilion.v1.CreateTokenResponse\x12R\n" +
 	"\vRevokeToken\x12 .postilion.v1.RevokeTokenRequest\x1a!.postilion.v1.RevokeTokenResponse\x12[\n" +
-	"\x0eListTransports\x12#.postilion.v1.ListTransportsRequest\x1a$.postilion.v1.ListTransportsResponse\x12X\n" +
+	"\x0eListTransports\x12#.postilion.v1.ListTransportsRequest\x1a$.postilion.v1.ListTransportsResponse\x12C\n" +
+	"\x06Backup\x12\x1b.postilion.v1.BackupRequest\x1a\x1c.postilion.v1.BackupResponse\x12X\n" +
 	"\rGetServerInfo\x12\".postilion.v1.GetServerInfoRequest\x1a#.postilion.v1.GetServerInfoResponseBoZFgithub.com/postilion-mail/postilion/proto/gen/postilion/v1;postilionv1\xca\x02\fPostilion\\V1\xe2\x02\x15Postilion\\V1\\Metadatab\x06proto3"
 
 var (
@@ -1349,7 +1445,7 @@ func file_postilion_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_postilion_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_postilion_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_postilion_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_postilion_v1_admin_proto_goTypes = []any{
 	(Scope)(0),                     // 0: postilion.v1.Scope
 	(*Client)(nil),                 // 1: postilion.v1.Client
@@ -1370,18 +1466,20 @@ var file_postilion_v1_admin_proto_goTypes = []any{
 	(*ListTransportsResponse)(nil), // 16: postilion.v1.ListTransportsResponse
 	(*Transport)(nil),              // 17: postilion.v1.Transport
 	(*TransportField)(nil),         // 18: postilion.v1.TransportField
-	(*GetServerInfoRequest)(nil),   // 19: postilion.v1.GetServerInfoRequest
-	(*GetServerInfoResponse)(nil),  // 20: postilion.v1.GetServerInfoResponse
-	nil,                            // 21: postilion.v1.GetServerInfoResponse.RecipientsEntry
-	(*Limits)(nil),                 // 22: postilion.v1.Limits
-	(*timestamppb.Timestamp)(nil),  // 23: google.protobuf.Timestamp
+	(*BackupRequest)(nil),          // 19: postilion.v1.BackupRequest
+	(*BackupResponse)(nil),         // 20: postilion.v1.BackupResponse
+	(*GetServerInfoRequest)(nil),   // 21: postilion.v1.GetServerInfoRequest
+	(*GetServerInfoResponse)(nil),  // 22: postilion.v1.GetServerInfoResponse
+	nil,                            // 23: postilion.v1.GetServerInfoResponse.RecipientsEntry
+	(*Limits)(nil),                 // 24: postilion.v1.Limits
+	(*timestamppb.Timestamp)(nil),  // 25: google.protobuf.Timestamp
 }
 var file_postilion_v1_admin_proto_depIdxs = []int32{
 	0,  // 0: postilion.v1.Client.scopes:type_name -> postilion.v1.Scope
-	22, // 1: postilion.v1.Client.limits:type_name -> postilion.v1.Limits
+	24, // 1: postilion.v1.Client.limits:type_name -> postilion.v1.Limits
 	2,  // 2: postilion.v1.Client.tokens:type_name -> postilion.v1.Token
-	23, // 3: postilion.v1.Client.create_time:type_name -> google.protobuf.Timestamp
-	23, // 4: postilion.v1.Token.create_time:type_name -> google.protobuf.Timestamp
+	25, // 3: postilion.v1.Client.create_time:type_name -> google.protobuf.Timestamp
+	25, // 4: postilion.v1.Token.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 5: postilion.v1.CreateClientRequest.client:type_name -> postilion.v1.Client
 	1,  // 6: postilion.v1.CreateClientResponse.client:type_name -> postilion.v1.Client
 	1,  // 7: postilion.v1.ListClientsResponse.clients:type_name -> postilion.v1.Client
@@ -1390,9 +1488,9 @@ var file_postilion_v1_admin_proto_depIdxs = []int32{
 	2,  // 10: postilion.v1.CreateTokenResponse.token:type_name -> postilion.v1.Token
 	17, // 11: postilion.v1.ListTransportsResponse.transports:type_name -> postilion.v1.Transport
 	18, // 12: postilion.v1.Transport.fields:type_name -> postilion.v1.TransportField
-	23, // 13: postilion.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	25, // 13: postilion.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
 	0,  // 14: postilion.v1.GetServerInfoResponse.scopes:type_name -> postilion.v1.Scope
-	21, // 15: postilion.v1.GetServerInfoResponse.recipients:type_name -> postilion.v1.GetServerInfoResponse.RecipientsEntry
+	23, // 15: postilion.v1.GetServerInfoResponse.recipients:type_name -> postilion.v1.GetServerInfoResponse.RecipientsEntry
 	3,  // 16: postilion.v1.AdminService.CreateClient:input_type -> postilion.v1.CreateClientRequest
 	5,  // 17: postilion.v1.AdminService.ListClients:input_type -> postilion.v1.ListClientsRequest
 	7,  // 18: postilion.v1.AdminService.UpdateClient:input_type -> postilion.v1.UpdateClientRequest
@@ -1400,17 +1498,19 @@ var file_postilion_v1_admin_proto_depIdxs = []int32{
 	11, // 20: postilion.v1.AdminService.CreateToken:input_type -> postilion.v1.CreateTokenRequest
 	13, // 21: postilion.v1.AdminService.RevokeToken:input_type -> postilion.v1.RevokeTokenRequest
 	15, // 22: postilion.v1.AdminService.ListTransports:input_type -> postilion.v1.ListTransportsRequest
-	19, // 23: postilion.v1.AdminService.GetServerInfo:input_type -> postilion.v1.GetServerInfoRequest
-	4,  // 24: postilion.v1.AdminService.CreateClient:output_type -> postilion.v1.CreateClientResponse
-	6,  // 25: postilion.v1.AdminService.ListClients:output_type -> postilion.v1.ListClientsResponse
-	8,  // 26: postilion.v1.AdminService.UpdateClient:output_type -> postilion.v1.UpdateClientResponse
-	10, // 27: postilion.v1.AdminService.DeleteClient:output_type -> postilion.v1.DeleteClientResponse
-	12, // 28: postilion.v1.AdminService.CreateToken:output_type -> postilion.v1.CreateTokenResponse
-	14, // 29: postilion.v1.AdminService.RevokeToken:output_type -> postilion.v1.RevokeTokenResponse
-	16, // 30: postilion.v1.AdminService.ListTransports:output_type -> postilion.v1.ListTransportsResponse
-	20, // 31: postilion.v1.AdminService.GetServerInfo:output_type -> postilion.v1.GetServerInfoResponse
-	24, // [24:32] is the sub-list for method output_type
-	16, // [16:24] is the sub-list for method input_type
+	19, // 23: postilion.v1.AdminService.Backup:input_type -> postilion.v1.BackupRequest
+	21, // 24: postilion.v1.AdminService.GetServerInfo:input_type -> postilion.v1.GetServerInfoRequest
+	4,  // 25: postilion.v1.AdminService.CreateClient:output_type -> postilion.v1.CreateClientResponse
+	6,  // 26: postilion.v1.AdminService.ListClients:output_type -> postilion.v1.ListClientsResponse
+	8,  // 27: postilion.v1.AdminService.UpdateClient:output_type -> postilion.v1.UpdateClientResponse
+	10, // 28: postilion.v1.AdminService.DeleteClient:output_type -> postilion.v1.DeleteClientResponse
+	12, // 29: postilion.v1.AdminService.CreateToken:output_type -> postilion.v1.CreateTokenResponse
+	14, // 30: postilion.v1.AdminService.RevokeToken:output_type -> postilion.v1.RevokeTokenResponse
+	16, // 31: postilion.v1.AdminService.ListTransports:output_type -> postilion.v1.ListTransportsResponse
+	20, // 32: postilion.v1.AdminService.Backup:output_type -> postilion.v1.BackupResponse
+	22, // 33: postilion.v1.AdminService.GetServerInfo:output_type -> postilion.v1.GetServerInfoResponse
+	25, // [25:34] is the sub-list for method output_type
+	16, // [16:25] is the sub-list for method input_type
 	16, // [16:16] is the sub-list for extension type_name
 	16, // [16:16] is the sub-list for extension extendee
 	0,  // [0:16] is the sub-list for field type_name
@@ -1428,7 +1528,7 @@ func file_postilion_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_postilion_v1_admin_proto_rawDesc), len(file_postilion_v1_admin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

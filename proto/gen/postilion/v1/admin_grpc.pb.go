@@ -26,6 +26,7 @@ const (
 	AdminService_CreateToken_FullMethodName    = "/postilion.v1.AdminService/CreateToken"
 	AdminService_RevokeToken_FullMethodName    = "/postilion.v1.AdminService/RevokeToken"
 	AdminService_ListTransports_FullMethodName = "/postilion.v1.AdminService/ListTransports"
+	AdminService_Backup_FullMethodName         = "/postilion.v1.AdminService/Backup"
 	AdminService_GetServerInfo_FullMethodName  = "/postilion.v1.AdminService/GetServerInfo"
 )
 
@@ -54,6 +55,14 @@ type AdminServiceClient interface {
 	RevokeToken(ctx context.Context, in *RevokeTokenRequest, opts ...grpc.CallOption) (*RevokeTokenResponse, error)
 	// ListTransports gives the transports and the settings that they take.
 	ListTransports(ctx context.Context, in *ListTransportsRequest, opts ...grpc.CallOption) (*ListTransportsResponse, error)
+	// Backup writes a copy of everything that the daemon keeps into a directory
+	// on its machine, while it goes on: clients, connections, messages and their
+	// contents, as of one moment. The key that opens the stored secrets is not
+	// part of it. A daemon started on the copy sends nothing by itself: what
+	// waited is HELD. FAILED_PRECONDITION: the directory is not empty, or the
+	// daemon may not write there. May take minutes; a caller that goes away ends
+	// it, and nothing is left.
+	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (*BackupResponse, error)
 	// GetServerInfo tells about the daemon.
 	GetServerInfo(ctx context.Context, in *GetServerInfoRequest, opts ...grpc.CallOption) (*GetServerInfoResponse, error)
 }
@@ -136,6 +145,16 @@ func (c *adminServiceClient) ListTransports(ctx context.Context, in *ListTranspo
 	return out, nil
 }
 
+func (c *adminServiceClient) Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (*BackupResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BackupResponse)
+	err := c.cc.Invoke(ctx, AdminService_Backup_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminServiceClient) GetServerInfo(ctx context.Context, in *GetServerInfoRequest, opts ...grpc.CallOption) (*GetServerInfoResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetServerInfoResponse)
@@ -171,6 +190,14 @@ type AdminServiceServer interface {
 	RevokeToken(context.Context, *RevokeTokenRequest) (*RevokeTokenResponse, error)
 	// ListTransports gives the transports and the settings that they take.
 	ListTransports(context.Context, *ListTransportsRequest) (*ListTransportsResponse, error)
+	// Backup writes a copy of everything that the daemon keeps into a directory
+	// on its machine, while it goes on: clients, connections, messages and their
+	// contents, as of one moment. The key that opens the stored secrets is not
+	// part of it. A daemon started on the copy sends nothing by itself: what
+	// waited is HELD. FAILED_PRECONDITION: the directory is not empty, or the
+	// daemon may not write there. May take minutes; a caller that goes away ends
+	// it, and nothing is left.
+	Backup(context.Context, *BackupRequest) (*BackupResponse, error)
 	// GetServerInfo tells about the daemon.
 	GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
@@ -203,6 +230,9 @@ func (UnimplementedAdminServiceServer) RevokeToken(context.Context, *RevokeToken
 }
 func (UnimplementedAdminServiceServer) ListTransports(context.Context, *ListTransportsRequest) (*ListTransportsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListTransports not implemented")
+}
+func (UnimplementedAdminServiceServer) Backup(context.Context, *BackupRequest) (*BackupResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Backup not implemented")
 }
 func (UnimplementedAdminServiceServer) GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetServerInfo not implemented")
@@ -354,6 +384,24 @@ func _AdminService_ListTransports_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_Backup_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BackupRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).Backup(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_Backup_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).Backup(ctx, req.(*BackupRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AdminService_GetServerInfo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetServerInfoRequest)
 	if err := dec(in); err != nil {
@@ -406,6 +454,10 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListTransports",
 			Handler:    _AdminService_ListTransports_Handler,
+		},
+		{
+			MethodName: "Backup",
+			Handler:    _AdminService_Backup_Handler,
 		},
 		{
 			MethodName: "GetServerInfo",

@@ -54,6 +54,8 @@ const (
 	// AdminServiceListTransportsProcedure is the fully-qualified name of the AdminService's
 	// ListTransports RPC.
 	AdminServiceListTransportsProcedure = "/postilion.v1.AdminService/ListTransports"
+	// AdminServiceBackupProcedure is the fully-qualified name of the AdminService's Backup RPC.
+	AdminServiceBackupProcedure = "/postilion.v1.AdminService/Backup"
 	// AdminServiceGetServerInfoProcedure is the fully-qualified name of the AdminService's
 	// GetServerInfo RPC.
 	AdminServiceGetServerInfoProcedure = "/postilion.v1.AdminService/GetServerInfo"
@@ -79,6 +81,14 @@ type AdminServiceClient interface {
 	RevokeToken(context.Context, *v1.RevokeTokenRequest) (*v1.RevokeTokenResponse, error)
 	// ListTransports gives the transports and the settings that they take.
 	ListTransports(context.Context, *v1.ListTransportsRequest) (*v1.ListTransportsResponse, error)
+	// Backup writes a copy of everything that the daemon keeps into a directory
+	// on its machine, while it goes on: clients, connections, messages and their
+	// contents, as of one moment. The key that opens the stored secrets is not
+	// part of it. A daemon started on the copy sends nothing by itself: what
+	// waited is HELD. FAILED_PRECONDITION: the directory is not empty, or the
+	// daemon may not write there. May take minutes; a caller that goes away ends
+	// it, and nothing is left.
+	Backup(context.Context, *v1.BackupRequest) (*v1.BackupResponse, error)
 	// GetServerInfo tells about the daemon.
 	GetServerInfo(context.Context, *v1.GetServerInfoRequest) (*v1.GetServerInfoResponse, error)
 }
@@ -136,6 +146,12 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("ListTransports")),
 			connect.WithClientOptions(opts...),
 		),
+		backup: connect.NewClient[v1.BackupRequest, v1.BackupResponse](
+			httpClient,
+			baseURL+AdminServiceBackupProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("Backup")),
+			connect.WithClientOptions(opts...),
+		),
 		getServerInfo: connect.NewClient[v1.GetServerInfoRequest, v1.GetServerInfoResponse](
 			httpClient,
 			baseURL+AdminServiceGetServerInfoProcedure,
@@ -154,6 +170,7 @@ type adminServiceClient struct {
 	createToken    *connect.Client[v1.CreateTokenRequest, v1.CreateTokenResponse]
 	revokeToken    *connect.Client[v1.RevokeTokenRequest, v1.RevokeTokenResponse]
 	listTransports *connect.Client[v1.ListTransportsRequest, v1.ListTransportsResponse]
+	backup         *connect.Client[v1.BackupRequest, v1.BackupResponse]
 	getServerInfo  *connect.Client[v1.GetServerInfoRequest, v1.GetServerInfoResponse]
 }
 
@@ -220,6 +237,15 @@ func (c *adminServiceClient) ListTransports(ctx context.Context, req *v1.ListTra
 	return nil, err
 }
 
+// Backup calls postilion.v1.AdminService.Backup.
+func (c *adminServiceClient) Backup(ctx context.Context, req *v1.BackupRequest) (*v1.BackupResponse, error) {
+	response, err := c.backup.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // GetServerInfo calls postilion.v1.AdminService.GetServerInfo.
 func (c *adminServiceClient) GetServerInfo(ctx context.Context, req *v1.GetServerInfoRequest) (*v1.GetServerInfoResponse, error) {
 	response, err := c.getServerInfo.CallUnary(ctx, connect.NewRequest(req))
@@ -249,6 +275,14 @@ type AdminServiceHandler interface {
 	RevokeToken(context.Context, *v1.RevokeTokenRequest) (*v1.RevokeTokenResponse, error)
 	// ListTransports gives the transports and the settings that they take.
 	ListTransports(context.Context, *v1.ListTransportsRequest) (*v1.ListTransportsResponse, error)
+	// Backup writes a copy of everything that the daemon keeps into a directory
+	// on its machine, while it goes on: clients, connections, messages and their
+	// contents, as of one moment. The key that opens the stored secrets is not
+	// part of it. A daemon started on the copy sends nothing by itself: what
+	// waited is HELD. FAILED_PRECONDITION: the directory is not empty, or the
+	// daemon may not write there. May take minutes; a caller that goes away ends
+	// it, and nothing is left.
+	Backup(context.Context, *v1.BackupRequest) (*v1.BackupResponse, error)
 	// GetServerInfo tells about the daemon.
 	GetServerInfo(context.Context, *v1.GetServerInfoRequest) (*v1.GetServerInfoResponse, error)
 }
@@ -302,6 +336,12 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("ListTransports")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceBackupHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceBackupProcedure,
+		svc.Backup,
+		connect.WithSchema(adminServiceMethods.ByName("Backup")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceGetServerInfoHandler := connect.NewUnaryHandlerSimple(
 		AdminServiceGetServerInfoProcedure,
 		svc.GetServerInfo,
@@ -324,6 +364,8 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceRevokeTokenHandler.ServeHTTP(w, r)
 		case AdminServiceListTransportsProcedure:
 			adminServiceListTransportsHandler.ServeHTTP(w, r)
+		case AdminServiceBackupProcedure:
+			adminServiceBackupHandler.ServeHTTP(w, r)
 		case AdminServiceGetServerInfoProcedure:
 			adminServiceGetServerInfoHandler.ServeHTTP(w, r)
 		default:
@@ -361,6 +403,10 @@ func (UnimplementedAdminServiceHandler) RevokeToken(context.Context, *v1.RevokeT
 
 func (UnimplementedAdminServiceHandler) ListTransports(context.Context, *v1.ListTransportsRequest) (*v1.ListTransportsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postilion.v1.AdminService.ListTransports is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) Backup(context.Context, *v1.BackupRequest) (*v1.BackupResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postilion.v1.AdminService.Backup is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) GetServerInfo(context.Context, *v1.GetServerInfoRequest) (*v1.GetServerInfoResponse, error) {
