@@ -55,6 +55,7 @@ func (d *daemon) listen() error {
 	if err != nil {
 		return fmt.Errorf("sockets of systemd: %w", err)
 	}
+	given = byKind(given)
 	for _, open := range []func(map[string][]net.Listener) error{d.listenSockets, d.listenTCP, d.listenMetrics} {
 		if err := open(given); err != nil {
 			return err
@@ -66,6 +67,33 @@ func (d *daemon) listen() error {
 		}
 	}
 	return nil
+}
+
+// byKind names TCP listeners that came under the name of a Unix socket as such:
+// all sockets of one systemd unit have one name (systemd.socket(5),
+// FileDescriptorName).
+func byKind(given map[string][]net.Listener) map[string][]net.Listener {
+	out := make(map[string][]net.Listener, len(given))
+	for name, listeners := range given {
+		for _, l := range listeners {
+			as := name
+			if _, tcp := l.Addr().(*net.TCPAddr); tcp && (name == "grpc" || name == "http") {
+				as += "-tcp"
+			}
+			out[as] = append(out[as], l)
+		}
+	}
+	return out
+}
+
+// checkReach holds a listener that was handed over to the rule that package
+// config has for addresses: beyond loopback only with TLS.
+func checkReach(name string, l net.Listener, certificate *tls.Certificate) error {
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	if !ok || tcp.IP.IsLoopback() || certificate != nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %s can be reached from other machines, which needs TLS: set tls_cert_file and tls_key_file, or listen on 127.0.0.1", name, tcp)
 }
 
 // take gives a listener that was handed over, or makes one.
@@ -123,14 +151,22 @@ func makeRunDir(dir string) error {
 	return os.Chmod(dir, 0o711) // whatever the umask is
 }
 
+// certificate loads that of the TCP listeners; nil if there is none.
+func (d *daemon) certificate() (*tls.Certificate, error) {
+	if d.cfg.TLSCertFile == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(d.cfg.TLSCertFile, d.cfg.TLSKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("tls_cert_file: %w", err)
+	}
+	return &pair, nil
+}
+
 func (d *daemon) listenTCP(given map[string][]net.Listener) error {
-	var certificate *tls.Certificate
-	if d.cfg.TLSCertFile != "" {
-		pair, err := tls.LoadX509KeyPair(d.cfg.TLSCertFile, d.cfg.TLSKeyFile)
-		if err != nil {
-			return fmt.Errorf("tls_cert_file: %w", err)
-		}
-		certificate = &pair
+	certificate, err := d.certificate()
+	if err != nil {
+		return err
 	}
 	for _, s := range []struct {
 		name, listen string
@@ -148,6 +184,9 @@ func (d *daemon) listenTCP(given map[string][]net.Listener) error {
 		if err != nil {
 			return err
 		}
+		if err := checkReach(s.name, l, certificate); err != nil {
+			return err
+		}
 		*s.address = l.Addr().String()
 		wrapped := &face.Listener{Listener: l, Kind: auth.DoorTCP}
 		if certificate != nil {
@@ -162,16 +201,27 @@ func (d *daemon) listenMetrics(given map[string][]net.Listener) error {
 	if d.cfg.MetricsListen == "" && len(given["metrics"]) == 0 {
 		return nil
 	}
+	certificate, err := d.certificate()
+	if err != nil {
+		return err
+	}
 	l, err := take(given, "metrics", func() (net.Listener, error) { return net.Listen("tcp", d.cfg.MetricsListen) })
 	if err != nil {
 		return err
+	}
+	if err := checkReach("metrics", l, certificate); err != nil {
+		return err
+	}
+	wrapped := &face.Listener{Listener: l, Kind: auth.DoorTCP}
+	if tcp, ok := l.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		wrapped.TLS = face.ServerTLS(*certificate, "h2", "http/1.1")
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", d.metrics.Handler())
 	mux.HandleFunc("GET /healthz", d.healthz)
 	d.admin = face.NewHTTP(mux, d.log)
 	d.addresses.Metrics = l.Addr().String()
-	d.endpoints = append(d.endpoints, endpoint{name: "metrics", listener: &face.Listener{Listener: l, Kind: auth.DoorTCP}, http: d.admin})
+	d.endpoints = append(d.endpoints, endpoint{name: "metrics", listener: wrapped, http: d.admin})
 	return nil
 }
 

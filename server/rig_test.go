@@ -44,11 +44,7 @@ type rig struct {
 // 107 octets only, and starts a daemon on it.
 func newRig(t *testing.T, change ...func(*config.Config)) *rig {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "pst")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := shortDir(t)
 	cfg := config.Default()
 	cfg.DataDir, cfg.RunDir, cfg.MaildropDir = filepath.Join(dir, "d"), filepath.Join(dir, "r"), filepath.Join(dir, "d", "maildrop")
 	cfg.GRPCListen, cfg.HTTPListen, cfg.Hostname = "127.0.0.1:0", "127.0.0.1:0", "mail.example.com"
@@ -60,6 +56,16 @@ func newRig(t *testing.T, change ...func(*config.Config)) *rig {
 	r.start()
 	t.Cleanup(r.stop)
 	return r
+}
+
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "pst")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 func (r *rig) start() {

@@ -43,6 +43,9 @@ func (d *daemon) listenSMTP(given map[string][]net.Listener, certificate *tls.Ce
 	if err != nil {
 		return err
 	}
+	if err := checkReach("smtp", l, certificate); err != nil {
+		return err
+	}
 	d.smtp = smtpd.New(d.smtpOptions(certificate))
 	d.addresses.SMTP = l.Addr().String()
 	d.endpoints = append(d.endpoints, endpoint{name: "smtp", listener: &face.Listener{Listener: l, Kind: auth.DoorTCP}, smtp: d.smtp})
