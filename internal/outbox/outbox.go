@@ -156,7 +156,7 @@ type Claim struct {
 // Rate allows so many recipients in a window of time that begins at a
 // multiple of Per in UTC.
 type Rate struct {
-	Client string // empty: all of the lane
+	Client string // counted over all its lanes; empty: all of the lane
 	Count  int
 	Per    time.Duration // second, minute, hour or day
 }

@@ -79,6 +79,7 @@ func Run(t *testing.T, setup func(t *testing.T) *Harness) {
 		{"RateOfADay", rateOfADay},
 		{"RateOfASecond", rateOfASecond},
 		{"RateOfAClient", rateOfAClient},
+		{"RateOverLanes", rateOverLanes},
 		{"RateLeavesOthers", rateLeavesOthers},
 		{"RateOfALargeMessage", rateOfALargeMessage},
 		{"RateOfTheUntried", rateOfTheUntried},

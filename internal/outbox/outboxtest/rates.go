@@ -88,6 +88,25 @@ func rateOfAClient(t *tester) {
 	same(t, "opens", c.Limited, t.now().Add(time.Minute))
 }
 
+// rateOverLanes: a client's rate holds for all its lanes together, the one of a
+// lane for each.
+func rateOverLanes(t *tester) {
+	for _, name := range []string{"l", "l", "m", "m"} {
+		t.accept(lane(name))
+	}
+	rate := outbox.Rate{Client: "a", Count: 3, Per: time.Hour}
+	same(t, "in the first lane", len(t.claim("l", 10, rate).Jobs), 2)
+	same(t, "in the second lane", len(t.claim("m", 10, rate).Jobs), 1)
+	t.Clock.Advance(time.Hour)
+	same(t, "in the next hour", len(t.claim("m", 10, rate).Jobs), 1)
+
+	whole := outbox.Rate{Count: 1, Per: time.Hour}
+	t.accept(lane("n"))
+	t.accept(lane("o"))
+	same(t, "of one lane", len(t.claim("n", 10, whole).Jobs), 1)
+	same(t, "of another", len(t.claim("o", 10, whole).Jobs), 1)
+}
+
 // rateLeavesOthers: clients whose turn comes after one that may send no more
 // are served in the same claim.
 func rateLeavesOthers(t *tester) {

@@ -42,13 +42,21 @@ func loadRates(tx *database.Tx, lane string, list []outbox.Rate, now moment) (*r
 		per := rate.Per.Microseconds()
 		state := rateState{Rate: rate, opened: stamp(now.now) / per * per}
 		err := tx.QueryRow(`SELECT coalesce((SELECT used FROM rates WHERE lane = ? AND client = ? AND per = ? AND opened = ?), 0)`,
-			lane, rate.Client, int64(rate.Per), state.opened).Scan(&state.used)
+			rateLane(lane, rate.Client), rate.Client, int64(rate.Per), state.opened).Scan(&state.used)
 		if err != nil {
 			return nil, err
 		}
 		r.list = append(r.list, state)
 	}
 	return r, nil
+}
+
+// rateLane is where a rate is counted: a client's over all its lanes.
+func rateLane(lane, client string) string {
+	if client != "" {
+		return ""
+	}
+	return lane
 }
 
 // allow says how many of n recipients of a client may go now. If none may, it
@@ -100,7 +108,7 @@ func (r *rates) save(tx *database.Tx, lane string) error {
 		}
 		_, err := tx.Exec(`INSERT INTO rates (lane, client, per, opened, used) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (lane, client, per) DO UPDATE SET opened = excluded.opened, used = excluded.used`,
-			lane, s.Client, int64(s.Per), s.opened, s.used)
+			rateLane(lane, s.Client), s.Client, int64(s.Per), s.opened, s.used)
 		if err != nil {
 			return err
 		}
@@ -112,7 +120,7 @@ func (r *rates) save(tx *database.Tx, lane string) error {
 func giveBackRates(tx *database.Tx, cl *claim) error {
 	for _, u := range cl.rates {
 		_, err := tx.Exec(`UPDATE rates SET used = max(used - ?, 0) WHERE lane = ? AND client = ? AND per = ? AND opened = ?`,
-			u.n, cl.lane, u.client, int64(u.per), u.opened)
+			u.n, rateLane(cl.lane, u.client), u.client, int64(u.per), u.opened)
 		if err != nil {
 			return err
 		}
