@@ -207,6 +207,29 @@ func TestReturnFull(t *testing.T) {
 	has(t, d.text, "The header of your message is attached.")
 }
 
+// What could not be sent back everywhere, or is still under way, goes back as
+// its header, whatever was asked for.
+func TestReturnHeaderOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.submission("a@example.net")
+	s.Return, s.Raw = "FULL", []byte("From: jörg@example.com\nSubject: x\n\nThe text.\n")
+	for _, next := range []outbox.State{outbox.Failed, outbox.Deferred} {
+		if next == outbox.Deferred {
+			s.Raw = []byte("From: me@example.com\nSubject: x\n\nThe text.\n")
+		}
+		w.accept(s)
+		w.record(w.one(), next, refused, 0)
+		w.clock.Advance(4 * time.Hour)
+		d := w.bounce()
+		if d.returned != "text/rfc822-headers" || !strings.Contains(d.original, "Subject: x") || strings.Contains(d.original, "The text") ||
+			next == outbox.Failed && !strings.Contains(d.original, "jörg@example.com") || d.job.EightBit || d.job.UTF8Header {
+			t.Errorf("%s: returned is %s: %q", next, d.returned, d.original)
+		}
+		w.record(d.job, outbox.Sent, sent)
+	}
+}
+
 func TestSenderPolicies(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
