@@ -132,9 +132,9 @@ func TestProviderDown(t *testing.T) {
 	need(t, "php")
 	p := startProvider(t, folder)
 	d := startDaemon(t, folder)
-	d.configure(p, password, "--retry", "1h")
+	d.configure(p, password)
 	d.send("before")
-	p.Messages(1)
+	d.awaitAll(1, sent)
 	p.Stop()
 
 	d.send("json")
@@ -153,10 +153,10 @@ func TestProviderDown(t *testing.T) {
 			t.Errorf("it is not told why and until when: %v", r)
 		}
 	}
-	table := d.cli("", "messages", "list", "--state", "deferred")
-	if strings.Count(table, "deferred ") != 3 || strings.Count(table, "connection refused") != 3 || strings.Count(table, "next attempt in ") != 3 {
-		t.Errorf("the table does not tell why and until when:\n%s", table)
-	}
+	await(t, "the table tells why and until when", func() bool {
+		table := d.cli("", "messages", "list", "--state", "deferred")
+		return strings.Count(table, "deferred ") == 3 && strings.Count(table, "connection refused") == 3 && strings.Count(table, "next attempt in ") == 3
+	})
 	if c := d.connection("provider"); c.GetStatus().GetOutcome().GetPhase() != "connect" {
 		t.Errorf("the connection does not tell: %v", c.GetStatus())
 	}
@@ -164,11 +164,7 @@ func TestProviderDown(t *testing.T) {
 	if err := p.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	for _, message := range waiting {
-		// The connection may be paused; then they wait for that.
-		d.cli("", "messages", "resend", message.GetId())
-	}
-	d.cli("", "configure", "provider", "--retry", "1s")
+	d.cli("", "configure", "provider", "--retry", "1s") // which also ends a pause
 	d.awaitAll(4, sent)
 	for _, subject := range []string{"before", "json", "php", "command"} {
 		if n := p.subjects()[subject]; n != 1 {
@@ -177,11 +173,12 @@ func TestProviderDown(t *testing.T) {
 	}
 }
 
-// The schedule alone brings the mail out, without anybody's help.
-func TestScheduleRetries(t *testing.T) {
-	folder := scenario(t)
+// startBusy gives a provider that refuses all recipients for now, until the
+// channel is closed.
+func startBusy(t *testing.T, folder string) (*provider, chan struct{}) {
+	t.Helper()
 	busy := make(chan struct{})
-	p := startProvider(t, folder, func(c *smtptest.Config) {
+	return startProvider(t, folder, func(c *smtptest.Config) {
 		c.Recipient = func(string) error {
 			select {
 			case <-busy:
@@ -190,22 +187,50 @@ func TestScheduleRetries(t *testing.T) {
 				return smtptest.Refuse(450, [3]int{4, 2, 1}, "mailbox busy")
 			}
 		}
+	}), busy
+}
+
+// awaitAttempts waits until the only message is deferred after so many
+// attempts.
+func (d *daemon) awaitAttempts(n int32) *postilionv1.StoredMessage {
+	d.t.Helper()
+	var waiting *postilionv1.StoredMessage
+	await(d.t, "the attempts have failed", func() bool {
+		list := d.messages("--state", "deferred")
+		if len(list) != 1 || list[0].GetRecipients()[0].GetAttempts() < n {
+			return false
+		}
+		waiting = list[0]
+		return true
 	})
+	if o := waiting.GetRecipients()[0].GetOutcome(); o.GetCode() != 450 || o.GetEnhancedCode() != "4.2.1" || !strings.Contains(o.GetReply(), "mailbox busy") {
+		d.t.Errorf("the server's words are lost: %v", o)
+	}
+	return waiting
+}
+
+// The schedule alone brings the mail out, without anybody's help.
+func TestScheduleRetries(t *testing.T) {
+	folder := scenario(t)
+	p, busy := startBusy(t, folder)
 	d := startDaemon(t, folder)
 	d.configure(p, password, "--retry", "1s")
 	d.send("later")
-	var waiting *postilionv1.StoredMessage
-	await(t, "two attempts have failed", func() bool {
-		list := d.messages("--state", "deferred")
-		if len(list) == 1 {
-			waiting = list[0]
-		}
-		return waiting.GetRecipients() != nil && waiting.GetRecipients()[0].GetAttempts() >= 2
-	})
-	if o := waiting.GetRecipients()[0].GetOutcome(); o.GetCode() != 450 || o.GetEnhancedCode() != "4.2.1" || !strings.Contains(o.GetReply(), "mailbox busy") {
-		t.Errorf("the server's words are lost: %v", o)
-	}
+	d.awaitAttempts(2)
 	close(busy)
+	d.awaitAll(1, sent)
+}
+
+// A person need not wait for the schedule.
+func TestResend(t *testing.T) {
+	folder := scenario(t)
+	p, busy := startBusy(t, folder)
+	d := startDaemon(t, folder)
+	d.configure(p, password, "--retry", "5h")
+	d.send("now")
+	waiting := d.awaitAttempts(1)
+	close(busy)
+	d.cli("", "messages", "resend", waiting.GetId())
 	d.awaitAll(1, sent)
 }
 
