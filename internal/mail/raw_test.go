@@ -238,3 +238,26 @@ func FuzzCanonicalize(f *testing.F) {
 		}
 	})
 }
+
+// A trace stands in front of everything, and changes nothing of what is sealed.
+func TestCanonicalizeTrace(t *testing.T) {
+	t.Parallel()
+	const trace = "Received: from a by b;\r\n\tThu, 26 Nov 2026 12:00:00 +0000\r\n"
+	for _, header := range []string{"Subject: s\r\n", "DKIM-Signature: v=1; h=subject\r\nFrom: a@x.example\r\nSubject: s\r\n"} {
+		for _, prefix := range []string{"", "From x\n", "\xef\xbb\xbf"} {
+			o := testOptions
+			o.Trace = []byte(trace)
+			with, err := Canonicalize([]byte(prefix+header+"\r\nbody\r\n"), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			without, err := Canonicalize([]byte(prefix+header+"\r\nbody\r\n"), testOptions)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := string(with.Bytes), trace+string(without.Bytes); got != want || with.Sealed != without.Sealed {
+				t.Errorf("%q, not %q", got, want)
+			}
+		}
+	}
+}

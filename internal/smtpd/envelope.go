@@ -21,45 +21,41 @@ type transaction struct {
 	chunked    bool // BDAT came
 }
 
-func (s *session) mailFrom(rest string) error {
-	if s.server.stopping.Load() {
-		return errStopping
-	}
+func (s *session) mailFrom(rest string) {
 	path, params, ok := cutPath(rest, "FROM:")
 	switch {
 	case s.hello == "":
 		s.fault("503 5.5.1 Say EHLO or HELO first")
-		return nil
+		return
 	case s.tx.open:
 		s.fault("503 5.5.1 There is a sender already")
-		return nil
+		return
 	}
 	s.refused = true
 	switch {
 	case s.account == nil:
 		s.fault("530 5.7.0 Authentication required")
-		return nil
+		return
 	case !ok:
 		s.fault("501 5.5.4 Want MAIL FROM:<address>")
-		return nil
+		return
 	}
 	tx := transaction{open: true}
 	if text := eachParam(params, func(name, value string) string { return s.mailParam(&tx, name, value) }); text != "" {
 		s.fault(text)
-		return nil
+		return
 	}
 	if path != "" {
 		p, err := mail.ParsePath(mail.Complete(path, s.server.Domain()))
 		if err != nil {
 			s.fault("501 5.1.7 The sender " + printable(reason(err)))
-			return nil
+			return
 		}
 		tx.from = p.String()
 	}
 	s.tx, s.refused = tx, false
 	s.busy.Store(true)
 	s.reply("250 2.1.0 OK")
-	return nil
 }
 
 // mailParam takes a parameter of MAIL, or gives the reply that refuses it.

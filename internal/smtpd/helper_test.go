@@ -119,7 +119,7 @@ func (c *client) line() string {
 	if err == io.EOF && line == "" {
 		return "EOF"
 	}
-	if err != nil || !strings.HasSuffix(line, "\r\n") {
+	if err != nil || !strings.HasSuffix(line, "\r\n") || len(line) > 512 {
 		c.t.Fatalf("%q, %v", line, err)
 	}
 	return line[:len(line)-2]

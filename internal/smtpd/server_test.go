@@ -94,7 +94,8 @@ func TestTimeouts(t *testing.T) {
 		"slow content":        {transaction + "DATA\r\n", 4, strings.Repeat("x", 1000), 5 * time.Minute, 5*time.Minute + 10*time.Second},
 		"slow chunk":          {transaction + "BDAT 1000\r\n", 3, strings.Repeat("x", 1000), 5 * time.Minute, 5*time.Minute + 10*time.Second},
 		"challenge":           {"HELO me\r\nAUTH PLAIN\r\n", 2, "", 5 * time.Minute, 5 * time.Minute},
-		"large content, slow": {transaction + "BDAT 900000\r\n" + strings.Repeat("x", 512*600), 3, "", 15 * time.Minute, 15*time.Minute + 10*time.Second},
+		"large chunk, slow":   {transaction + "BDAT 900000\r\n" + strings.Repeat("x", 512*600), 3, "", 15 * time.Minute, 15*time.Minute + 10*time.Second},
+		"large content, slow": {transaction + "DATA\r\n" + strings.Repeat("x", 512*600), 4, "", 15 * time.Minute, 15*time.Minute + 10*time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &book{}
@@ -130,6 +131,24 @@ func TestTimeouts(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The time for a content begins with it, and so does that for a command.
+func TestTimeBeginsAnew(t *testing.T) {
+	t.Parallel()
+	bubble(t, options(&book{}), func(t *testing.T, _ *Server, r *ring) {
+		c := r.call(t)
+		begin := time.Now()
+		c.want("220*")
+		for _, line := range []string{"HELO me", "MAIL FROM:<>", "RCPT TO:<jane@example.net>", "DATA"} {
+			time.Sleep(4 * time.Minute)
+			c.do(line, "*")
+		}
+		c.want("421 4.4.2*", "EOF")
+		if d := time.Since(begin); d != 21*time.Minute {
+			t.Errorf("after %v", d)
+		}
+	})
 }
 
 // A client that does not read its replies is not waited for either.
@@ -170,9 +189,11 @@ func TestShutdown(t *testing.T) {
 		c.do("HELO me", "250*")
 		return c
 	}
-	idle, transaction, content, slow, stuck := start(), start(), start(), start(), start()
+	idle, finished, transaction, content, slow, stuck := start(), start(), start(), start(), start(), start()
 	greeted := dial(t, address)
 	greeted.want("220*")
+	finished.do("MAIL FROM:<app@example.com>", "250*")
+	finished.do("RSET", "250*")
 	for _, c := range []*client{transaction, content, stuck} {
 		c.do("MAIL FROM:<app@example.com>", "250*")
 	}
@@ -186,7 +207,7 @@ func TestShutdown(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan bool)
 	go func() { s.Shutdown(ctx); close(done) }()
-	for _, c := range []*client{idle, greeted} {
+	for _, c := range []*client{idle, finished, greeted} {
 		c.want("421 4.3.2*", "EOF")
 	}
 	if conn, err := net.Dial("tcp", address); err == nil {
@@ -306,7 +327,7 @@ func TestStartTLS(t *testing.T) {
 	}
 	b := &book{}
 	o := options(b)
-	o.Trace = true
+	o.Trace, o.Anonymous = true, nil
 	settings := &tls.Config{Certificates: []tls.Certificate{certificate}}
 	o.StartTLS = func(conn net.Conn) (net.Conn, error) {
 		secure := tls.Server(conn, settings)
@@ -344,6 +365,7 @@ func TestStartTLS(t *testing.T) {
 	if got := hello(c); strings.Contains(got, "STARTTLS") || !strings.Contains(got, "AUTH PLAIN") {
 		t.Error(got)
 	}
+	c.do("MAIL FROM:<app@example.com>", "530*")
 	c.do("RCPT TO:<jane@example.net>", "503*")
 	c.do("STARTTLS", "503*")
 	c.do("AUTH PLAIN AHNob3AAc2VjcmV0", "235*")
@@ -353,7 +375,7 @@ func TestStartTLS(t *testing.T) {
 	c.say(strings.Repeat("x\r\n", 100) + ".\r\n")
 	c.want("250 2.0.0 Message 1 of shop")
 	c.do("QUIT", "221*")
-	c.want("EOF") // with close_notify: tls gives an error without
+	c.want("EOF")
 	if trace := string(b.list()[0].Trace); !strings.Contains(trace, " with ESMTPSA;\r\n") {
 		t.Error(trace)
 	}

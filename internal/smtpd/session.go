@@ -166,7 +166,7 @@ func (s *session) command(line string, lf bool) error {
 	case "EHLO", "HELO":
 		s.greet(rest, verb == "EHLO")
 	case "MAIL":
-		return s.mailFrom(rest)
+		s.mailFrom(rest)
 	case "RCPT":
 		s.rcptTo(rest)
 	case "DATA":
