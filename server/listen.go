@@ -49,7 +49,7 @@ func (d *daemon) listen() error {
 	mux := http.NewServeMux()
 	d.api.Handle(mux, options.HandlerOptions(true), options.HandlerOptions(false))
 	mux.HandleFunc("GET /healthz", d.healthz)
-	d.http = face.NewHTTP(mux, d.log)
+	d.http = face.NewHTTP(options.Bound(mux), d.log)
 
 	given, err := activation.ListenersWithNames()
 	if err != nil {

@@ -25,8 +25,7 @@ import (
 func (o Options) HandlerOptions(strict bool) []connect.HandlerOption {
 	options := []connect.HandlerOption{
 		connect.WithRequestGate(o.gate),
-		// JSON holds bytes in base64, a third longer.
-		connect.WithReadMaxBytes(o.MaxMessage / 3 * 4),
+		connect.WithReadMaxBytes(o.maxBody()),
 		connect.WithInterceptors(interceptor{o.Observe}),
 	}
 	if strict {
@@ -34,6 +33,9 @@ func (o Options) HandlerOptions(strict bool) []connect.HandlerOption {
 	}
 	return options
 }
+
+// maxBody bounds a body: JSON holds bytes in base64, a third longer.
+func (o Options) maxBody() int { return o.MaxMessage / 3 * 4 }
 
 func (o Options) gate(ctx context.Context, spec connect.Spec, _ connect.Peer, header http.Header) (context.Context, error) {
 	p, ok := ctx.Value(peerKey{}).(auth.Peer)
@@ -87,6 +89,7 @@ type interceptor struct{ observe Observer }
 
 func (i interceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (answer connect.AnyResponse, err error) {
+		decoded(ctx)
 		func() {
 			defer i.observe.call(ctx, req.Spec().Procedure, time.Now(), &err)
 			answer, err = next(ctx, req)

@@ -11,6 +11,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -18,18 +20,35 @@ import (
 	"github.com/postilion-mail/postilion/server/internal/auth"
 )
 
-// Listener accepts connections and knows who is at the other end.
+// Listener accepts connections and knows who is at the other end. It closes at
+// once what one Unix user, or one IP address, has open beyond maxPerPeer: who
+// runs wild shall not use up the daemon's descriptors.
 type Listener struct {
 	net.Listener
 	Kind auth.Door
 	TLS  *tls.Config // for DoorTCP, nil for none
+
+	mu   sync.Mutex
+	open map[string]int // connections by peer
 }
+
+// maxPerPeer is more than the processes of a large PHP pool, all of which come
+// from one user or address.
+const maxPerPeer = 1000
 
 // Conn is a connection with its peer.
 type Conn struct {
 	net.Conn
-	Peer auth.Peer
-	tls  *tls.Config
+	Peer  auth.Peer
+	tls   *tls.Config
+	close func() // counts it off, once
+}
+
+// Close closes the connection.
+func (c *Conn) Close() error {
+	err := c.Conn.Close()
+	c.close()
+	return err
 }
 
 // Accept waits for the next connection. The peer of a Unix socket is told by
@@ -41,13 +60,40 @@ func (l *Listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		peer := auth.Peer{Door: l.Kind, UID: -1, Addr: conn.RemoteAddr().String()}
+		who, _, _ := net.SplitHostPort(peer.Addr)
 		if u, ok := conn.(*net.UnixConn); ok {
 			if peer.UID, err = peerUID(u); err != nil {
 				_ = conn.Close()
 				continue
 			}
+			who = strconv.Itoa(peer.UID)
 		}
-		return &Conn{Conn: conn, Peer: peer, tls: l.TLS}, nil
+		if !l.enter(who) {
+			_ = conn.Close()
+			continue
+		}
+		return &Conn{Conn: conn, Peer: peer, tls: l.TLS, close: sync.OnceFunc(func() { l.leave(who) })}, nil
+	}
+}
+
+func (l *Listener) enter(who string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open == nil {
+		l.open = make(map[string]int)
+	}
+	if l.open[who] >= maxPerPeer {
+		return false
+	}
+	l.open[who]++
+	return true
+}
+
+func (l *Listener) leave(who string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[who]--; l.open[who] == 0 {
+		delete(l.open, who)
 	}
 }
 
@@ -112,21 +158,20 @@ func ListenUnix(path string, mode fs.FileMode, gid int) (net.Listener, error) {
 	return &unixListener{UnixListener: l, path: path}, nil
 }
 
-// unixListener removes its socket when it is closed.
+// unixListener removes its socket when it is closed: before that, since after
+// it another daemon may have put its own there.
 type unixListener struct {
 	*net.UnixListener
-	path string
+	path   string
+	remove sync.Once
 }
 
 // Addr is the path, not the name that the socket was made under.
 func (l *unixListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
 
 func (l *unixListener) Close() error {
-	err := l.UnixListener.Close()
-	if !errors.Is(err, net.ErrClosed) {
-		_ = os.Remove(l.path)
-	}
-	return err
+	l.remove.Do(func() { _ = os.Remove(l.path) })
+	return l.UnixListener.Close()
 }
 
 func removeStale(path string) error {
