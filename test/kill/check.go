@@ -61,36 +61,33 @@ func (r *Result) problem(format string, a ...any) {
 }
 
 // drain waits until the daemon has nothing to do any more, and gives all its
-// messages. What it has put on hold, as after five crashes in a row, is let go.
+// messages. What it has put on hold, as after five crashes in a row, is let go
+// once; what is held again stays.
 func (r *run) drain(ctx context.Context, client *sdk.Client) ([]*postilionv1.StoredMessage, error) {
-	waiting := []postilionv1.MessageState{
-		postilionv1.MessageState_MESSAGE_STATE_QUEUED, postilionv1.MessageState_MESSAGE_STATE_SENDING,
-		postilionv1.MessageState_MESSAGE_STATE_DEFERRED, postilionv1.MessageState_MESSAGE_STATE_HELD,
-	}
+	released := make(map[string]bool)
 	last, late := -1, time.Now().Add(patience)
 	for {
 		dropped, err := dropped(r.maildrop())
 		if err != nil {
 			return nil, err
 		}
-		left, err := list(ctx, client, waiting...)
+		left, err := list(ctx, client, postilionv1.MessageState_MESSAGE_STATE_QUEUED,
+			postilionv1.MessageState_MESSAGE_STATE_SENDING, postilionv1.MessageState_MESSAGE_STATE_DEFERRED)
 		if err != nil {
 			return nil, err
 		}
-		if len(left)+dropped == 0 {
+		held, err := release(ctx, client, released)
+		if err != nil {
+			return nil, err
+		}
+		waiting := len(left) + dropped + held
+		switch {
+		case waiting == 0:
 			return list(ctx, client)
-		}
-		if len(left)+dropped != last {
-			last, late = len(left)+dropped, time.Now().Add(patience)
-		} else if time.Now().After(late) {
+		case waiting != last:
+			last, late = waiting, time.Now().Add(patience)
+		case time.Now().After(late):
 			return nil, fmt.Errorf("%d messages and %d in the maildrop are left, as %v", len(left), dropped, left)
-		}
-		for _, m := range left {
-			if m.GetCounts()["HELD"] > 0 || m.GetState() == postilionv1.MessageState_MESSAGE_STATE_HELD {
-				if _, err := client.Messages.ReleaseMessage(ctx, &postilionv1.ReleaseMessageRequest{Id: m.GetId()}); err != nil {
-					return nil, err
-				}
-			}
 		}
 		select {
 		case <-ctx.Done():
@@ -98,6 +95,22 @@ func (r *run) drain(ctx context.Context, client *sdk.Client) ([]*postilionv1.Sto
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// release lets go what is held, and tells how many messages it was.
+func release(ctx context.Context, client *sdk.Client, released map[string]bool) (n int, err error) {
+	held, err := list(ctx, client, postilionv1.MessageState_MESSAGE_STATE_HELD)
+	for _, m := range held {
+		if released[m.GetId()] {
+			continue
+		}
+		released[m.GetId()] = true
+		n++
+		if _, err := client.Messages.ReleaseMessage(ctx, &postilionv1.ReleaseMessageRequest{Id: m.GetId()}); err != nil {
+			return n, err
+		}
+	}
+	return n, err
 }
 
 // dropped counts the files that wait in the maildrop. Those whose writer died
@@ -161,9 +174,9 @@ func (c *checker) check(ctx context.Context) error {
 
 // accepted looks for each recipient of a message that was answered.
 func (c *checker) accepted(e *entry, m *postilionv1.StoredMessage) {
-	states := make(map[string]postilionv1.MessageState)
+	states, reasons := make(map[string]postilionv1.MessageState), make(map[string]string)
 	for _, r := range m.GetRecipients() {
-		states[r.GetAddress()] = r.GetState()
+		states[r.GetAddress()], reasons[r.GetAddress()] = r.GetState(), r.GetReason()
 	}
 	if m == nil {
 		c.result.problem("%s: accepted, and the daemon knows nothing of it", e.token)
@@ -179,7 +192,7 @@ func (c *checker) accepted(e *entry, m *postilionv1.StoredMessage) {
 			c.result.problem("%s: arrived, and is %s", address, state)
 		case state == postilionv1.MessageState_MESSAGE_STATE_DEFERRED, state == postilionv1.MessageState_MESSAGE_STATE_HELD,
 			state == postilionv1.MessageState_MESSAGE_STATE_FAILED:
-			c.result.problem("%s: did not arrive, and is %s", address, state)
+			c.result.problem("%s: did not arrive, and is %s (%s)", address, state, reasons[address])
 		default:
 			c.result.Lost++
 			c.result.problem("%s: LOST, it is %s", address, state)

@@ -53,10 +53,12 @@ func Moments(random *rand.Rand, n int) []Step {
 	return steps
 }
 
-// Cuts makes every step end with a power cut, of both kinds in turn.
+// Cuts makes every step end with a power cut, of both kinds in turn. Where the
+// maildrop is looked at first, there is one more before.
 func Cuts(steps []Step) []Step {
 	for i := range steps {
 		steps[i].Cut, steps[i].Some = true, i%2 == 1
+		steps[i].Early = steps[i].Failpoint == failpoint.DropFound
 	}
 	return steps
 }

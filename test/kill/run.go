@@ -27,6 +27,8 @@ type Step struct {
 	Messages int
 	// Drops are left in the maildrop before it.
 	Drops int
+	// Early cuts the power after that, so that no daemon could sync them.
+	Early bool
 	// Failpoint kills it at the Nth hit, which must come; else it is killed at a
 	// random moment.
 	Failpoint string
@@ -137,6 +139,11 @@ func (r *run) step(ctx context.Context, s Step) error {
 		return err
 	}
 	r.drops += s.Drops
+	if s.Early {
+		if err := r.cut(s.Some); err != nil {
+			return err
+		}
+	}
 	fail := ""
 	if s.Failpoint != "" {
 		fail = fmt.Sprintf("%s:%d", s.Failpoint, s.N)
@@ -185,17 +192,22 @@ func (r *run) step(ctx context.Context, s Step) error {
 	}
 	r.result.Kills++
 	if s.Cut {
-		seed := uint64(0)
-		if s.Some {
-			seed = r.random.Uint64() | 1
-		}
-		if err := r.disk.Cut(seed); err != nil {
+		if err := r.cut(s.Some); err != nil {
 			return err
 		}
-		r.result.Cuts++
 	}
 	r.sink.set(gateOpen)
 	return nil
+}
+
+// cut is the loss of power, and its return.
+func (r *run) cut(some bool) error {
+	seed := uint64(0)
+	if some {
+		seed = r.random.Uint64() | 1
+	}
+	r.result.Cuts++
+	return r.disk.Cut(seed)
 }
 
 // live returns when the daemon is dead or is to be killed: at a random count
