@@ -111,6 +111,6 @@ func TooLarge(field string, limit int64) error {
 	return Fault{
 		Code: codes.ResourceExhausted, Reason: "message_too_large", Fields: []string{field},
 		Text:   "the message is larger than " + strconv.FormatInt(limit, 10) + " octets",
-		Remedy: "send less, or let the administrator raise content_limit",
+		Remedy: "send less, or let the administrator raise max_message_size",
 	}.Err()
 }
