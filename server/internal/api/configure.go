@@ -15,23 +15,20 @@ import (
 	"github.com/postilion-mail/postilion/server/internal/fault"
 )
 
+// maxMerges is how often a patch is made anew because somebody else was faster.
+const maxMerges = 20
+
 // Configure implements postilion.v1.MailerService.
 func (a *API) Configure(ctx context.Context, req *postilionv1.ConfigureRequest) (*postilionv1.ConfigureResponse, error) {
-	change, err := a.change(ctx, req)
-	if err != nil {
-		return nil, err
+	c, created, err := a.configure(ctx, req)
+	for i := 0; i < maxMerges && errors.Is(err, registry.ErrConflict) && req.GetUpdateMask() != nil && req.GetEtag() == ""; i++ {
+		c, created, err = a.configure(ctx, req)
 	}
-	change.ValidateOnly = req.GetValidateOnly()
-	change.SetDefault = req.GetSetDefault()
-	if err := a.checkChange(ctx, change); err != nil {
-		return nil, err
-	}
-	c, created, err := a.Registry.Configure(ctx, change)
 	if err != nil {
 		return nil, err
 	}
 	out := &postilionv1.ConfigureResponse{Created: created, Warnings: warnings(&c)}
-	if change.ValidateOnly {
+	if req.GetValidateOnly() {
 		out.Connection = convert.FromConnection(&c)
 		return out, nil
 	}
@@ -40,6 +37,21 @@ func (a *API) Configure(ctx context.Context, req *postilionv1.ConfigureRequest) 
 	a.Dispatcher.Configure(c.ID)
 	out.Connection, err = a.connection(context.WithoutCancel(ctx), &c, auth.From(ctx))
 	return out, err
+}
+
+// configure merges a patch with what is stored, and configures that. The error
+// is ErrConflict if that has changed in the meantime.
+func (a *API) configure(ctx context.Context, req *postilionv1.ConfigureRequest) (registry.Connection, bool, error) {
+	change, err := a.change(ctx, req)
+	if err != nil {
+		return registry.Connection{}, false, err
+	}
+	change.ValidateOnly = req.GetValidateOnly()
+	change.SetDefault = req.GetSetDefault()
+	if err := a.checkChange(ctx, change); err != nil {
+		return registry.Connection{}, false, err
+	}
+	return a.Registry.Configure(ctx, change)
 }
 
 // change makes of a request the whole connection that is wanted.
