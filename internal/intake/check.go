@@ -12,6 +12,9 @@ import (
 	"github.com/postilion-mail/postilion/internal/registry"
 )
 
+// MaxLife bounds how long a message may be tried.
+const MaxLife = 30 * 24 * time.Hour
+
 // The bounds of what goes with a message, as the API's comments say.
 const (
 	maxKey       = 255
@@ -21,7 +24,6 @@ const (
 	maxMetaKey   = 64
 	maxMetaValue = 512
 	maxAhead     = 30 * 24 * time.Hour
-	maxLife      = 30 * 24 * time.Hour
 )
 
 // refuse is an error that names a field and the remedy.
@@ -49,8 +51,8 @@ func (s *Submission) check(now time.Time) error {
 	if s.SendAt.After(now.Add(maxAhead)) {
 		return refuse("send_at", "is more than %d days ahead; choose an earlier time", int(maxAhead.Hours()/24))
 	}
-	if s.ExpiresAfter != nil && (*s.ExpiresAfter < 0 || *s.ExpiresAfter > maxLife) {
-		return refuse("expires_after", "must be from 0s to %d days", int(maxLife.Hours()/24))
+	if s.ExpiresAfter != nil && (*s.ExpiresAfter < 0 || *s.ExpiresAfter > MaxLife) {
+		return refuse("expires_after", "must be from 0s to %d days", int(MaxLife.Hours()/24))
 	}
 	if len(s.Tags) > maxTags {
 		return refuse("tags", "has more than %d entries; give fewer", maxTags)

@@ -373,14 +373,14 @@ func policy(p *registry.SenderPolicy) *mail.Policy {
 // CheckPolicy judges a sender policy. The error is a *mail.FieldError.
 func CheckPolicy(p *registry.SenderPolicy) error { return policy(p).Validate() }
 
-// oneAttempt is the life of a message that is to be tried once: enough to get
+// OneAttempt is the life of a message that is to be tried once: enough to get
 // there, too short for the first repetition.
-const oneAttempt = 30 * time.Second
+const OneAttempt = 30 * time.Second
 
 func (in *Intake) life(s *Submission, c *registry.Connection) time.Duration {
 	switch {
 	case s.ExpiresAfter != nil:
-		return max(*s.ExpiresAfter, oneAttempt)
+		return max(*s.ExpiresAfter, OneAttempt)
 	case c.Retry.ExpiresAfter > 0:
 		return c.Retry.ExpiresAfter
 	}

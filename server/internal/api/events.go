@@ -17,10 +17,9 @@ func (a *API) ListEvents(ctx context.Context, req *postilionv1.ListEventsRequest
 	if err != nil {
 		return nil, err
 	}
-	if req.GetAfterSequence() < 0 {
-		return nil, fault.Invalid("after_sequence", "is negative", "give 0, or the last_sequence of an earlier answer")
+	if f.After, err = afterSequence(req.GetAfterSequence()); err != nil {
+		return nil, err
 	}
-	f.After = req.GetAfterSequence()
 	if f.Limit, err = pageSize(req.GetPageSize()); err != nil {
 		return nil, err
 	}
@@ -49,6 +48,13 @@ func (a *API) ListEvents(ctx context.Context, req *postilionv1.ListEventsRequest
 			return nil, ctx.Err()
 		}
 	}
+}
+
+func afterSequence(n int64) (int64, error) {
+	if n < 0 {
+		return 0, fault.Invalid("after_sequence", "is negative", "give 0, or the sequence of an event that you have")
+	}
+	return n, nil
 }
 
 func (a *API) events(events []outbox.Event, after int64) *postilionv1.ListEventsResponse {
@@ -84,8 +90,11 @@ func (a *API) watchEvents(ctx context.Context, req *postilionv1.WatchEventsReque
 	}
 	f.Limit = maxPage
 	if req.AfterSequence != nil {
-		f.After = req.GetAfterSequence()
-	} else if f.After, err = a.Store.LastSequence(ctx); err != nil {
+		f.After, err = afterSequence(req.GetAfterSequence())
+	} else {
+		f.After, err = a.Store.LastSequence(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	for {

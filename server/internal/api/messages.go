@@ -5,10 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"io"
+	"time"
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
 
+	"github.com/postilion-mail/postilion/internal/intake"
 	"github.com/postilion-mail/postilion/internal/outbox"
 	"github.com/postilion-mail/postilion/internal/registry"
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
@@ -86,6 +88,7 @@ func (a *API) ListMessages(ctx context.Context, req *postilionv1.ListMessagesReq
 
 func (a *API) filter(ctx context.Context, req *postilionv1.ListMessagesRequest) (outbox.Filter, error) {
 	caller := auth.From(ctx)
+	owner := caller.Client // who means a connection by its name
 	f := outbox.Filter{
 		Client: caller.Sees(), Recipient: req.GetRecipient(), Tag: req.GetTag(), MessageID: req.GetMessageId(),
 	}
@@ -94,10 +97,10 @@ func (a *API) filter(ctx context.Context, req *postilionv1.ListMessagesRequest) 
 		if !ok || !caller.Admin() && client.ID != caller.Client {
 			return f, fault.NotFound("client", name)
 		}
-		f.Client = client.ID
+		f.Client, owner = client.ID, client.ID
 	}
 	if name := req.GetConnection(); name != "" {
-		connection, err := a.Registry.Get(caller.Client, name)
+		connection, err := a.Registry.Get(owner, name)
 		if err != nil {
 			return f, err
 		}
@@ -154,17 +157,36 @@ func parsePageToken(token string) (int64, error) {
 
 // ResendMessage implements postilion.v1.MessageService.
 func (a *API) ResendMessage(ctx context.Context, req *postilionv1.ResendMessageRequest) (*postilionv1.ResendMessageResponse, error) {
-	life, err := convert.Duration(req.GetExpiresAfter(), "expires_after")
+	given, err := convert.Duration(req.GetExpiresAfter(), "expires_after")
 	if err != nil {
 		return nil, err
 	}
-	if life == 0 {
-		life = a.Expiry
+	if given > intake.MaxLife {
+		return nil, fault.Invalid("expires_after", "is more than 30 days", "give less")
 	}
 	m, err := a.operate(ctx, req.GetId(), func(client string, id uuid.UUID) (*outbox.View, error) {
+		life := max(given, intake.OneAttempt)
+		if req.GetExpiresAfter() == nil {
+			view, err := a.Store.Get(ctx, client, id)
+			if err != nil {
+				return nil, err
+			}
+			life = a.life(view)
+		}
 		return a.Store.Retry(ctx, client, id, life)
 	})
 	return &postilionv1.ResendMessageResponse{Message: m}, err
+}
+
+// life is how long a message is tried if nobody says: as long as its
+// connection wants, if that still is there.
+func (a *API) life(v *outbox.View) time.Duration {
+	if len(v.Chain) > 0 {
+		if c, ok := a.Registry.Connection(v.Chain[0].Connection); ok && c.Retry.ExpiresAfter > 0 {
+			return c.Retry.ExpiresAfter
+		}
+	}
+	return a.Expiry
 }
 
 // CancelMessage implements postilion.v1.MessageService.
