@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -71,8 +72,15 @@ func (d *daemon) openMaildrop() error {
 
 // submit accepts a message of the maildrop as its owner's. What would be an
 // error that the caller has to mend is final here, since there is no caller
-// any more; all else is tried again.
-func (d *daemon) submit(ctx context.Context, uid uint32, drop *maildrop.Drop) error {
+// any more; all else is tried again. A drop that makes the program panic is
+// put aside, lest it end the daemon again after each start.
+func (d *daemon) submit(ctx context.Context, uid uint32, drop *maildrop.Drop) (err error) {
+	defer func() {
+		if recover() != nil {
+			d.panicked(ctx, debug.Stack())
+			err = maildrop.Permanent(errors.New("the daemon failed on this message; its log tells more"))
+		}
+	}()
 	failpoint.Hit(failpoint.DropFound)
 	client, err := d.dropClient(uid, drop)
 	if err != nil {

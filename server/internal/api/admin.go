@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"strings"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -13,12 +12,6 @@ import (
 	"github.com/postilion-mail/postilion/server/internal/convert"
 	"github.com/postilion-mail/postilion/server/internal/fault"
 )
-
-// errStopping ends streams when the daemon stops.
-var errStopping = fault.Fault{
-	Code: codes.Unavailable, Reason: "stopping", Text: "the daemon stops", RetryAfter: time.Second,
-	Remedy: "connect again and go on after the last sequence number",
-}.Err()
 
 // CreateClient implements postilion.v1.AdminService.
 func (a *API) CreateClient(ctx context.Context, req *postilionv1.CreateClientRequest) (*postilionv1.CreateClientResponse, error) {

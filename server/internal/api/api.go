@@ -7,6 +7,7 @@ package api
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,6 +40,7 @@ type API struct {
 	// in its place for backups.
 	Archive func(ctx context.Context, dir string) error
 	DataDir string
+	Log     *slog.Logger
 	// Panicked is told of panics that were caught, with their stack.
 	Panicked func(ctx context.Context, stack []byte)
 	// Stopping is closed when calls that wait should come to an end.
@@ -71,6 +73,20 @@ func (a *API) caller(ctx context.Context) (auth.Identity, *registry.Client, erro
 	return id, client, nil
 }
 
+// untilStop gives a context that ends with the daemon's, too, for calls that
+// would hold up its stop.
+func (a *API) untilStop(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-a.Stopping:
+			cancel(errStopping)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
 // messageID takes the id of a message.
 func messageID(text string) (uuid.UUID, error) {
 	if text == "" {
@@ -90,3 +106,9 @@ func busy() error {
 		Remedy: "try again in a moment with the same idempotency key",
 	}.Err()
 }
+
+// errStopping ends calls that wait when the daemon stops.
+var errStopping = fault.Fault{
+	Code: codes.Unavailable, Reason: "stopping", Text: "the daemon stops", RetryAfter: time.Second,
+	Remedy: "connect again and go on after what was answered last",
+}.Err()

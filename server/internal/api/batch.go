@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"sync"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/postilion-mail/postilion/internal/outbox"
@@ -34,6 +35,7 @@ func (a *API) sendBatch(ctx context.Context, s stream[postilionv1.SendBatchReque
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	received := receive(ctx, s)
 	var (
 		items   sync.WaitGroup
 		sending sync.Mutex // a stream takes one Send at a time
@@ -42,14 +44,22 @@ func (a *API) sendBatch(ctx context.Context, s stream[postilionv1.SendBatchReque
 	)
 	defer items.Wait()
 	for {
-		req, err := s.Recv()
-		if errors.Is(err, io.EOF) {
+		var next item
+		select {
+		case next = <-received:
+		case <-a.Stopping:
+			return errStopping // after the answers to what is being accepted
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if errors.Is(next.err, io.EOF) {
 			items.Wait()
 			return context.Cause(ctx)
 		}
-		if err != nil {
-			return err
+		if next.err != nil {
+			return next.err
 		}
+		req := next.req
 		if err := checkCorrelation(req.GetCorrelationId(), seen); err != nil {
 			return err
 		}
@@ -61,7 +71,7 @@ func (a *API) sendBatch(ctx context.Context, s stream[postilionv1.SendBatchReque
 		items.Go(func() {
 			defer func() { <-slots }()
 			accepted, err := a.sendItem(ctx, req.GetSend(), client, id.Face)
-			answer, err := batchAnswer(ctx, req.GetCorrelationId(), accepted, err)
+			answer, err := a.batchAnswer(ctx, req.GetCorrelationId(), accepted, err)
 			if err == nil {
 				sending.Lock()
 				err = s.Send(answer)
@@ -72,6 +82,33 @@ func (a *API) sendBatch(ctx context.Context, s stream[postilionv1.SendBatchReque
 			}
 		})
 	}
+}
+
+// item is what a stream gave.
+type item struct {
+	req *postilionv1.SendBatchRequest
+	err error
+}
+
+// receive reads a stream, so that somebody who waits for it can wait for
+// something else, too. It ends with ctx or the stream, whose handler's return
+// ends a read.
+func receive(ctx context.Context, s stream[postilionv1.SendBatchRequest, postilionv1.SendBatchResponse]) <-chan item {
+	items := make(chan item)
+	go func() {
+		for {
+			req, err := s.Recv()
+			select {
+			case items <- item{req, err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return items
 }
 
 // sendItem is send for a goroutine that the face does not watch over: a panic
@@ -89,7 +126,7 @@ func (a *API) sendItem(ctx context.Context, req *postilionv1.SendRequest, client
 var errPanicked = errors.New("an item of a batch panicked")
 
 // batchAnswer makes the answer to one item. Its error ends the batch.
-func batchAnswer(ctx context.Context, id string, accepted *postilionv1.SendResponse, err error) (*postilionv1.SendBatchResponse, error) {
+func (a *API) batchAnswer(ctx context.Context, id string, accepted *postilionv1.SendResponse, err error) (*postilionv1.SendBatchResponse, error) {
 	answer := &postilionv1.SendBatchResponse{CorrelationId: id}
 	if err == nil {
 		answer.Result = &postilionv1.SendBatchResponse_Accepted{Accepted: accepted}
@@ -99,6 +136,9 @@ func batchAnswer(ctx context.Context, id string, accepted *postilionv1.SendRespo
 		return nil, context.Cause(ctx)
 	}
 	err = fault.From(err)
+	if status.Code(err) == codes.Internal {
+		a.Log.ErrorContext(ctx, "an item of a batch failed", "error", err)
+	}
 	answer.Result = &postilionv1.SendBatchResponse_Error{Error: &postilionv1.BatchError{
 		Code: int32(status.Code(err)), Message: status.Convert(err).Message(), Detail: fault.Detail(err),
 	}}

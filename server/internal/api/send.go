@@ -19,6 +19,10 @@ import (
 // maxWait is the longest time that Send and ListEvents wait.
 const maxWait = time.Minute
 
+// maxAccept is the longest time that storing a message may take, for callers
+// without a deadline: PHP's own ends a page after 30 s.
+const maxAccept = 20 * time.Second
+
 // Send implements postilion.v1.MailerService.
 func (a *API) Send(ctx context.Context, req *postilionv1.SendRequest) (*postilionv1.SendResponse, error) {
 	id, client, err := a.caller(ctx)
@@ -44,7 +48,10 @@ func (a *API) send(ctx context.Context, req *postilionv1.SendRequest, client *re
 	if wait > 0 {
 		before = func(id uuid.UUID) { outcome, stop = a.Dispatcher.Watch(id) }
 	}
-	accepted, err := a.Intake.Accept(ctx, s, before)
+	// What has not been stored by then is withdrawn, so that the error is true.
+	limited, cancel := context.WithTimeout(ctx, maxAccept)
+	accepted, err := a.Intake.Accept(limited, s, before)
+	cancel()
 	defer func() { stop() }()
 	switch {
 	case errors.Is(err, intake.ErrTooLarge):

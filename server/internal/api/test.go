@@ -43,6 +43,8 @@ func (a *API) TestConnection(ctx context.Context, req *postilionv1.TestConnectio
 		return nil, err
 	}
 	start := time.Now()
+	ctx, end := a.untilStop(ctx)
+	defer end()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	instance, err := a.open(ctx, &c, secrets)
@@ -64,6 +66,9 @@ func (a *API) TestConnection(ctx context.Context, req *postilionv1.TestConnectio
 			out.Warnings = append(out.Warnings, s.Name+": "+s.Detail)
 		}
 	})
+	if context.Cause(ctx) == errStopping {
+		return nil, errStopping // says nothing about the connection
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -93,13 +98,12 @@ func (a *API) target(ctx context.Context, req *postilionv1.TestConnectionRequest
 		secrets, err := a.Registry.Secrets(ctx, c.ID)
 		return c, secrets, err
 	case *postilionv1.TestConnectionRequest_Draft:
-		draft := t.Draft
-		if draft.GetName() == "" {
-			draft.Name = "draft"
-		}
-		wanted, given, err := convert.Connection(draft)
+		wanted, given, err := convert.Connection(t.Draft)
 		if err != nil {
 			return registry.Connection{}, nil, err
+		}
+		if wanted.Name == "" {
+			wanted.Name = a.unusedName(id.Client)
 		}
 		if err := intake.CheckPolicy(&wanted.Sender); err != nil {
 			return registry.Connection{}, nil, err
@@ -107,6 +111,17 @@ func (a *API) target(ctx context.Context, req *postilionv1.TestConnectionRequest
 		return a.Registry.Draft(registry.Change{Client: id.Client, Admin: id.Admin(), Connection: wanted, Secrets: given})
 	}
 	return registry.Connection{}, nil, fault.Invalid("name", "is missing", "give the name of a connection, or a draft")
+}
+
+// unusedName is for a draft without name, which must not pass for a stored
+// connection.
+func (a *API) unusedName(client string) string {
+	for name, i := "draft", 2; ; i++ {
+		if _, err := a.Registry.Get(client, name); err != nil {
+			return name
+		}
+		name = fmt.Sprintf("draft-%d", i)
+	}
 }
 
 // checkRequest fills in sender and recipient.
