@@ -22,6 +22,7 @@ type send struct {
 	sendAt       string
 	expiresAfter time.Duration
 	envelopeFrom string
+	bulk         bulkFlags
 }
 
 func (a *app) sendCommand() *cobra.Command {
@@ -31,10 +32,19 @@ func (a *app) sendCommand() *cobra.Command {
 		Short: "Send a message",
 		Long: `Send hands a message over to the daemon. It ends as soon as the message is on
 stable storage; with --wait it waits for the first attempt, and exits with 1 if
-a recipient was refused.`,
+a recipient was refused.
+
+With --bulk it sends the many messages of a file: lines of JSON, each a
+SendRequest of the API; a table (CSV) whose columns fill the templates that
+--subject, --text, --html and --header are then, {{name}} for the column "name"
+and the address in the column "to"; or a folder of composed messages (*.eml).
+Each bad line is told with its number and the rest is sent; the exit code is 65
+then. What was broken off can be run again: what was accepted before is not
+sent twice.`,
 		Example: `  postilion send --to jane@example.com --subject Report --text "See the file." --attach report.pdf
   uptime | postilion send --to ops@example.com --subject Uptime --text -
-  postilion send --raw message.eml`,
+  postilion send --raw message.eml
+  postilion send --bulk guests.csv --subject "Dear {{name}}" --html-file invitation.html`,
 		Args: cobra.NoArgs,
 	}
 	flags := command.Flags()
@@ -61,9 +71,13 @@ a recipient was refused.`,
 	flags.StringVar(&s.priority, "priority", "", "high, normal or bulk")
 	flags.StringVar(&s.sendAt, "send-at", "", "not before this `time`, such as 2026-01-31T08:00:00Z or +2h")
 	flags.DurationVar(&s.expiresAfter, "expires-after", 0, "how long it is worth trying, a `time`")
+	s.bulk.register(flags)
 	command.RunE = a.run(func(ctx context.Context, client *sdk.Client, _ []string) error {
 		if command.Flags().Changed("expires-after") {
 			m.ExpiresAfter = &s.expiresAfter
+		}
+		if s.bulk.path != "" {
+			return s.runBulk(ctx, a, client, command.Flags())
 		}
 		receipt, err := s.run(ctx, a, client)
 		if err != nil {
@@ -85,24 +99,32 @@ func (s *send) run(ctx context.Context, a *app, client *sdk.Client) (*sdk.Receip
 		}
 		return client.SendRaw(ctx, raw)
 	}
-	if err := s.body(a); err != nil {
+	if err := s.parts(a); err != nil {
 		return nil, err
+	}
+	return client.Send(ctx, &s.message)
+}
+
+// parts reads what the message is made of.
+func (s *send) parts(a *app) error {
+	if err := s.body(a); err != nil {
+		return err
 	}
 	for _, text := range s.headers {
 		name, value, err := header(text)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		s.message.Headers = append(s.message.Headers, sdk.Header{Name: name, Value: value})
 	}
 	for _, path := range s.attach {
 		attachment, err := sdk.AttachFile(path)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		s.message.Attachments = append(s.message.Attachments, attachment)
 	}
-	return client.Send(ctx, &s.message)
+	return nil
 }
 
 func (s *send) options(a *app) error {
