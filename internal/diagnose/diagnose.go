@@ -5,6 +5,7 @@ package diagnose
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/postilion-mail/postilion/plugin"
 )
@@ -46,15 +47,15 @@ func unmatched(o plugin.Outcome) Diagnosis {
 	return d
 }
 
+// said gives the words of an outcome. A server's begin with its codes.
 func said(o plugin.Outcome) string {
-	switch {
-	case o.Reply == "" && o.Code == 0:
+	if o.Reply == "" && o.Code == 0 {
 		return "nothing."
-	case o.Inferred || o.Code == 0:
-		return o.Reply
-	default:
-		return fmt.Sprintf("%d %s %s", o.Code, o.Enhanced, o.Reply)
 	}
+	if o.Reply == "" {
+		return strings.TrimSpace(fmt.Sprintf("%d %s", o.Code, o.Enhanced))
+	}
+	return o.Reply
 }
 
 // entry is one line of the table. Empty conditions match all.
