@@ -135,14 +135,16 @@ func (d *daemon) open(ctx context.Context) error {
 	}
 	_, err := os.Stat(filepath.Join(cfg.DataDir, database.Name))
 	first := errors.Is(err, os.ErrNotExist)
-	if d.db, err = database.Open(ctx, database.Options{Dir: cfg.DataDir, Log: d.log}); err != nil {
-		return err
-	}
+	// The key comes first: with a database and without its key the daemon would
+	// never start again.
 	box, err := secret.Load(secret.Source{
 		KeyFile: cfg.KeyFile, Environment: os.Getenv("POSTILION_KEY"),
 		Credentials: os.Getenv("CREDENTIALS_DIRECTORY"), DataDir: cfg.DataDir, Create: first,
 	})
 	if err != nil {
+		return err
+	}
+	if d.db, err = database.Open(ctx, database.Options{Dir: cfg.DataDir, Log: d.log}); err != nil {
 		return err
 	}
 	d.registry, err = registry.Open(ctx, registry.Options{
