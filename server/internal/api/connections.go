@@ -97,6 +97,7 @@ func (a *API) DeleteConnection(ctx context.Context, req *postilionv1.DeleteConne
 	if _, err := a.Registry.Delete(ctx, id.Client, req.GetName(), req.GetEtag()); err != nil {
 		return nil, err
 	}
+	a.Dispatcher.Configure(c.ID) // lest its open sessions take more
 	held, err := a.Store.HoldLane(context.WithoutCancel(ctx), c.ID, "the connection "+c.Name+" was deleted")
 	if err != nil {
 		return nil, err
