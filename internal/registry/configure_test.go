@@ -18,7 +18,7 @@ func TestConfigureKeepsAll(t *testing.T) {
 	e := newEnv(t)
 	admin := e.Admin().ID
 	wanted := registry.Connection{
-		Name: "relay", DisplayName: "Grüße", Transport: "smtp",
+		Name: "relay", DisplayName: "Grüße", Transport: "smtp", Provider: "gmail",
 		Settings: map[string]any{"host": "h.example", "port": 25, "skip_verify": true, "timeouts": map[string]any{"tls": "60s"}},
 		Sender: registry.SenderPolicy{
 			FromAddress: "a@example.com", FromName: "Ä", ForceFromAddress: true, ForceFromName: true,

@@ -98,7 +98,11 @@ func (a *API) target(ctx context.Context, req *postilionv1.TestConnectionRequest
 		secrets, err := a.Registry.Secrets(ctx, c.ID)
 		return c, secrets, err
 	case *postilionv1.TestConnectionRequest_Draft:
-		wanted, given, err := convert.Connection(t.Draft)
+		draft, err := convert.Fill(t.Draft)
+		if err != nil {
+			return registry.Connection{}, nil, err
+		}
+		wanted, given, err := convert.Connection(draft)
 		if err != nil {
 			return registry.Connection{}, nil, err
 		}
