@@ -77,7 +77,8 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	}
 	d.serve()
 	o.Log.Info("ready", "version", o.Version, "admin_socket", d.addresses.AdminSocket, "grpc_socket", d.addresses.GRPCSocket,
-		"http_socket", d.addresses.HTTPSocket, "grpc", d.addresses.GRPC, "http", d.addresses.HTTP, "smtp", d.addresses.SMTP)
+		"http_socket", d.addresses.HTTPSocket, "grpc", d.addresses.GRPC, "http", d.addresses.HTTP, "smtp", d.addresses.SMTP,
+		"metrics", d.addresses.Metrics)
 	notify("READY=1")
 	if o.Ready != nil {
 		o.Ready(d.addresses)
