@@ -125,6 +125,7 @@ var badInput = []struct {
 	{"an unknown id to cancel", "MessageService/CancelMessage", &postilionv1.CancelMessageRequest{Id: noID}, codes.NotFound, ""},
 	{"an unknown id to resend", "MessageService/ResendMessage", &postilionv1.ResendMessageRequest{Id: noID}, codes.NotFound, ""},
 	{"an unknown id to hold", "MessageService/HoldMessage", &postilionv1.HoldMessageRequest{Id: noID}, codes.NotFound, ""},
+	{"a line break in a reason", "MessageService/HoldMessage", &postilionv1.HoldMessageRequest{Id: noID, Reason: "a\r\nb"}, codes.InvalidArgument, "reason"},
 	{"an unknown id to release", "MessageService/ReleaseMessage", &postilionv1.ReleaseMessageRequest{Id: noID}, codes.NotFound, ""},
 	{"a huge page", "MessageService/ListMessages", &postilionv1.ListMessagesRequest{PageSize: 100000}, codes.InvalidArgument, "page_size"},
 	{"a made up page token", "MessageService/ListMessages", &postilionv1.ListMessagesRequest{PageToken: "x"}, codes.InvalidArgument, "page_token"},

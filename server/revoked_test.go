@@ -12,6 +12,7 @@ import (
 
 	"github.com/postilion-mail/postilion/internal/smtptest"
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
+	"github.com/postilion-mail/postilion/server/internal/fault"
 )
 
 // A token that is revoked ends also the streams that it opened.
@@ -144,5 +145,30 @@ func TestADeletedConnectionTakesNothing(t *testing.T) {
 	})
 	if n := second.Count(); n != 1 {
 		t.Errorf("the deleted connection has taken %d messages; the message is %v", n, m)
+	}
+}
+
+// A client cannot scan hosts or guess passwords by tests without end; an admin
+// may test as it likes.
+func TestSoManyTestsAMinute(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	site := r.dial(r.addr.GRPC, r.client("site", allScopes...))
+	req := &postilionv1.TestConnectionRequest{Target: &postilionv1.TestConnectionRequest_Draft{Draft: &postilionv1.Connection{Name: "d", Transport: captureSettings()}}}
+	refused := false
+	for range 200 { // the minute may end meanwhile
+		if _, err := r.admin.TestConnection(r.ctx(), req); err != nil {
+			t.Fatal(err)
+		}
+		_, err := site.TestConnection(r.ctx(), req)
+		if refused = status.Code(err) == codes.ResourceExhausted; refused {
+			if fault.Detail(err).GetRetryAfter().AsDuration() <= 0 {
+				t.Errorf("no time to try again: %v", err)
+			}
+			break
+		}
+	}
+	if !refused {
+		t.Error("200 tests were made")
 	}
 }

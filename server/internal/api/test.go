@@ -43,6 +43,11 @@ func (a *API) TestConnection(ctx context.Context, req *postilionv1.TestConnectio
 		return nil, err
 	}
 	start := time.Now()
+	if id := auth.From(ctx); !id.Admin() {
+		if wait := a.tests.take(id.Client, start); wait > 0 {
+			return nil, tooManyTests(wait)
+		}
+	}
 	ctx, end := a.untilStop(ctx)
 	defer end()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
