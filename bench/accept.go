@@ -52,7 +52,7 @@ func later(send sender) func(ctx context.Context, i int) error {
 
 // acceptRate gives messages per second, and the callers' waits in milliseconds.
 func (b *bench) acceptRate(face string, callers int) (rate, waits series) {
-	n := b.number(4000, 200)
+	n := b.number(3000, 200)
 	if callers > 1 {
 		n *= 2
 	}
@@ -149,7 +149,7 @@ func (b *bench) besideRun(small, large sender, request *postilionv1.SendRequest,
 		}
 		done <- nil
 	}()
-	n := b.number(12000, 400)
+	n := b.number(4000, 400)
 	began := time.Now()
 	times, err := each(b.ctx, n, 8, later(small))
 	rate = float64(n) / time.Since(began).Seconds()

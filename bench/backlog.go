@@ -54,7 +54,7 @@ func backlog(b *bench) *table {
 func (b *bench) queued(m *backlogged, queued int) {
 	port := b.freePort()
 	d := b.installDaemon(relay("sink", port))
-	n := b.number(8000, 400)
+	n := b.number(5000, 400)
 	for range b.repeats() {
 		b.fail(fill(b.ctx, d.path("data"), queued))
 		queued = 0 // it stays that long

@@ -91,7 +91,7 @@ func (b *bench) tenConnections(dead bool) series {
 	defer tick.Stop()
 	var sending sync.WaitGroup
 	failures := make(chan error, 1)
-	for i := range b.number(1000, 100) {
+	for i := range b.number(600, 100) {
 		<-tick.C
 		sending.Go(func() {
 			if err := send(i); err != nil {

@@ -161,6 +161,23 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, err
 }
 
+// cpu is the processor time that a program has used so far.
+func (b *bench) cpu(p *process) time.Duration {
+	used, err := cpuTime(p.command.Process.Pid)
+	b.fail(err)
+	return used
+}
+
+// ownTime is that of this process, with the programs that it ran to their end.
+func ownTime() (sum time.Duration) {
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var used syscall.Rusage
+		_ = syscall.Getrusage(who, &used) // cannot fail
+		sum += time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	}
+	return sum
+}
+
 // output is a file that a program writes and others read.
 type output struct{ *os.File }
 

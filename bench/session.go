@@ -67,7 +67,7 @@ func roundTrips(b *bench) *table {
 		for range b.repeats() {
 			b.scope(func(b *bench) {
 				f := b.startFar(w.options)
-				n := b.number(25, 6)
+				n := b.number(13, 6)
 				w.send(b, f, n)
 				b.arrival(f.receiver, n)
 				turn, rate := f.steady(2)

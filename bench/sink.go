@@ -12,6 +12,7 @@ import (
 // sink is Postfix's smtp-sink, which takes mail and forgets it. Its counters
 // tell when the last message has arrived.
 type sink struct {
+	*process
 	port int
 
 	mu    sync.Mutex
@@ -29,9 +30,9 @@ func (b *bench) startSink(port int) *sink {
 	command := exec.Command("/usr/sbin/smtp-sink", "-u", "postfix", "-c", address(port), "1000")
 	command.Dir = "/"
 	command.Stdout = s
-	p := b.start(command)
+	s.process = b.start(command)
 	b.await("smtp-sink listens", func() bool {
-		b.alive(p)
+		b.alive(s.process)
 		return listens(address(port))
 	})
 	return s
