@@ -38,7 +38,7 @@ func Fill(in *postilionv1.Connection) (*postilionv1.Connection, error) {
 	if !ok {
 		text := "there is no preset for this provider"
 		if near := provider.Near(id); len(near) > 0 {
-			text += "; did you mean " + strings.Join(near, ", ") + "?"
+			text += " (did you mean " + strings.Join(near, ", ") + "?)"
 		}
 		return nil, fault.Invalid(providerField, text, "see ListProviders (postilion providers), or leave it away and give host, port and security")
 	}
