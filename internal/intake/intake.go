@@ -332,12 +332,16 @@ func (in *Intake) chain(s *Submission, c *mail.Content, recipients []outbox.Reci
 }
 
 // hops computes what differs from connection to connection, and gives the
-// further recipients of the first.
+// further recipients of the first. A fallback whose policy refuses the message
+// is left out: it is no reason to refuse what the first connection takes.
 func (in *Intake) hops(m *outbox.Message, c *mail.Content, chain []registry.Connection) ([]string, error) {
 	var extra []string
 	for i := range chain {
 		connection := &chain[i]
 		overlay, err := policy(&connection.Sender).Apply(c.Identity)
+		if err != nil && i > 0 {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
