@@ -101,8 +101,9 @@ func TestRestartUnderLoad(t *testing.T) {
 	}
 	s.hold("grpc", "unix", s.Socket())
 	s.hold("http", "unix", s.HTTPSocket())
-	url := "http://" + s.hold("http-tcp", "tcp", "127.0.0.1:0")
-	s.hold("grpc-tcp", "tcp", "127.0.0.1:0")
+	// Under the names of their Unix sockets, as packaging/systemd has them.
+	url := "http://" + s.hold("http", "tcp", "127.0.0.1:0")
+	s.hold("grpc", "tcp", "127.0.0.1:0")
 	s.start()
 	s.Ready()
 	s.configure(p, password, "--security", "none")
