@@ -70,6 +70,7 @@ func TestSyncFails(t *testing.T) {
 	if err := provider.Restart(); err != nil {
 		t.Fatal(err)
 	}
+	d.deliverTo(provider) // which ends the pause
 	ids["after"] = d.send(letter("after", 0, "a@example.net"))
 	for _, size := range []int{0, 300_000} { // as the caller is told to
 		key := fmt.Sprint("while ", size)
@@ -269,6 +270,7 @@ func TestDiskFillsUp(t *testing.T) {
 	if err := provider.Restart(); err != nil {
 		t.Fatal(err)
 	}
+	d.deliverTo(provider) // which ends the pause
 	for i := range all {
 		key := fmt.Sprint(i)
 		ids[key] = d.send(letter(key, 3<<20, "a@example.net"))
