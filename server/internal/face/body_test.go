@@ -3,6 +3,7 @@ package face
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -156,6 +157,9 @@ func TestBodiesShareABudget(t *testing.T) {
 	if w := post(1<<10, "Content-Encoding", "gzip"); w.Code == http.StatusOK {
 		t.Error("a compressed body counts as it comes, not as it may become")
 	}
+	if w := post(500<<10, "Content-Type", "application/grpc"); !strings.Contains(w.Body.String(), "being received") {
+		t.Errorf("a stream beyond the budget: %s", w.Body)
+	}
 	close(proceed)
 	<-done
 	if w := post(1000 << 10); w.Code != http.StatusOK {
@@ -210,5 +214,28 @@ func TestErrorsGetDetails(t *testing.T) {
 	})).ServeHTTP(w, httptest.NewRequest(http.MethodPost, callPath, nil))
 	if w.Code != 404 || w.Body.String() != ours {
 		t.Errorf("an error with details became %d %s", w.Code, w.Body)
+	}
+}
+
+// Of a stream each message counts while it is received, and nothing counts when
+// the stream is over, whoever still reads.
+func TestTheMessagesOfAStreamCountOneByOne(t *testing.T) {
+	t.Parallel()
+	all := &budget{most: 200 << 10}
+	b := &body{ReadCloser: io.NopCloser(bytes.NewReader(make([]byte, 1<<20))), budget: all, factor: 1, most: 1 << 20}
+	ctx := context.WithValue(t.Context(), bodyKey{}, b)
+	piece := make([]byte, 100<<10)
+	for range 5 {
+		if _, err := b.Read(piece); err != nil {
+			t.Fatal(err)
+		}
+		if all.used.Load() == 0 {
+			t.Error("a message does not count")
+		}
+		decoded(ctx)
+	}
+	b.end()
+	if _, err := b.Read(piece); err == nil || all.used.Load() != 0 {
+		t.Errorf("after the end: %v, and %d octets count", err, all.used.Load())
 	}
 }

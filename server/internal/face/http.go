@@ -102,7 +102,7 @@ func (i interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) con
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) (err error) {
 		func() {
 			defer i.observe.call(ctx, conn.Spec().Procedure, time.Now(), &err)
-			err = next(ctx, conn)
+			err = next(ctx, decoding{conn, ctx})
 		}()
 		return connectError(err)
 	}
