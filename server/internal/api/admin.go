@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/postilion-mail/postilion/internal/outbox"
+	"github.com/postilion-mail/postilion/internal/registry"
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
 	"github.com/postilion-mail/postilion/server/internal/auth"
 	"github.com/postilion-mail/postilion/server/internal/convert"
@@ -25,7 +26,17 @@ func (a *API) CreateClient(ctx context.Context, req *postilionv1.CreateClientReq
 	if err != nil {
 		return nil, err
 	}
+	if client.Limits != (registry.Limits{}) {
+		a.limitsChanged()
+	}
 	return &postilionv1.CreateClientResponse{Client: convert.FromClient(client), Token: token}, nil
+}
+
+// limitsChanged has a client's limits hold in all lanes at once.
+func (a *API) limitsChanged() {
+	for _, c := range a.Registry.All() {
+		a.Dispatcher.Configure(c.ID)
+	}
 }
 
 // ListClients implements postilion.v1.AdminService.
@@ -47,9 +58,7 @@ func (a *API) UpdateClient(ctx context.Context, req *postilionv1.UpdateClientReq
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range a.Registry.All() { // its limits hold in all lanes
-		a.Dispatcher.Configure(c.ID)
-	}
+	a.limitsChanged()
 	return &postilionv1.UpdateClientResponse{Client: convert.FromClient(client)}, nil
 }
 
