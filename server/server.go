@@ -157,6 +157,7 @@ func (d *daemon) open(ctx context.Context) error {
 	if err := d.adminToken(ctx); err != nil {
 		return err
 	}
+	d.warnUnverified(ctx)
 	now := clock.New(clock.System())
 	if err := d.openStore(ctx, now); err != nil {
 		return err
@@ -217,6 +218,16 @@ func (d *daemon) adminToken(ctx context.Context) error {
 		return err
 	}
 	return writeToken(path, token)
+}
+
+// warnUnverified reminds, at each start, of what is easily switched off for a
+// test and forgotten.
+func (d *daemon) warnUnverified(ctx context.Context) {
+	for _, c := range d.registry.All() {
+		if skip, _ := c.Settings["skip_verify"].(bool); skip {
+			d.log.WarnContext(ctx, "certificates are not verified; switch skip_verify off", "connection", c.OwnerName+"/"+c.Name)
+		}
+	}
 }
 
 func (d *daemon) panicked(ctx context.Context, stack []byte) {
