@@ -75,6 +75,7 @@ func tryQuota(t *testing.T) (sameDay bool) {
 		if next := m.GetRecipients()[0].GetNextAttempt().AsTime(); !next.Equal(midnight) {
 			t.Errorf("the next attempt is due %v, not %v", next, midnight)
 		}
+		contains(t, m.GetRecipients()[0].GetReason(), "500 recipients a day")
 	}
 	if n := provider.Count(); n != 500 {
 		t.Errorf("%d messages went out", n)
