@@ -129,6 +129,30 @@ func TestSyncFailsAtTimes(t *testing.T) {
 	d.once(provider, ids)
 }
 
+// T5: a quota that is used up in the middle of a commit is like a full disk.
+func TestQuotaIsUsedUp(t *testing.T) {
+	t.Parallel()
+	need(t, "strace")
+	provider := smtptest.Start(t, plain)
+	d := start(t)
+	d.deliverTo(provider)
+	ids := map[string]string{"before": d.send(letter("before", 0, "a@example.net"))}
+	end := d.inject(t, "pwrite64", "error=EDQUOT")
+	if _, err := d.Send(d.ctx(), letter("while", 0, "a@example.net")); status.Code(err) != codes.Unavailable && status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("without quota, Send gives %v", err)
+	}
+	d.awaitHealth(notServing)
+	end()
+	d.awaitHealth(serving)
+	for _, key := range []string{"while", "after"} {
+		ids[key] = d.send(letter(key, 0, "a@example.net"))
+	}
+	for _, id := range ids {
+		d.awaitState(id, sent)
+	}
+	d.once(provider, ids)
+}
+
 // disk gives a daemon whose files are on a small disk of their own.
 func disk(t *testing.T, size int, args ...string) *daemon {
 	t.Helper()
