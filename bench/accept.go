@@ -107,6 +107,7 @@ func besideLarge(b *bench) *table {
 		columns: []string{"beside", "messages/s", "p50 ms", "p99 ms", "large ones"},
 	}
 	b.scope(func(b *bench) {
+		b.profiled = "beside"
 		d := b.startDaemon(relay("nowhere", 1))
 		small, large := d.client(b), d.client(b)
 		request := letter(0, true)

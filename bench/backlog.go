@@ -72,7 +72,7 @@ func (b *bench) queued(m *backlogged, queued int) {
 			s := b.startSink(port)
 			began = time.Now()
 			b.configure(d, relay("sink", port), true)
-			if err := s.await(n); err != nil {
+			if err := s.await(b.ctx, n); err != nil {
 				b.failf("%w\n%s", err, d.log)
 			}
 			m.deliver = append(m.deliver, float64(n)/time.Since(began).Seconds())

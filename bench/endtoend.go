@@ -102,8 +102,8 @@ func sources(b *bench, name, address string, n int) []way {
 		return b.number(n, n/20)
 	}
 	return []way{
-		{name, func(n, sessions int) error { return smtpSource(address, n, sessions, false) }, size},
-		{name + ", kept", func(n, sessions int) error { return smtpSource(address, n, sessions, true) }, size},
+		{name, func(n, sessions int) error { return smtpSource(b.ctx, address, n, sessions, false) }, size},
+		{name + ", kept", func(n, sessions int) error { return smtpSource(b.ctx, address, n, sessions, true) }, size},
 	}
 }
 
@@ -157,16 +157,16 @@ func (b *bench) rate(m *measured, s *sink, d *daemon, w way, sessions int) {
 	if err := w.send(n, sessions); err != nil {
 		b.failf("%s: %w", w.name, err)
 	}
-	if err := s.await(before + n); err != nil {
+	if err := s.await(b.ctx, before+n); err != nil {
 		b.failf("%s: %w", w.name, err)
 	}
 	m.rates[sessions] = append(m.rates[sessions], float64(n)/time.Since(began).Seconds())
 	if sessions == lead {
-		each := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(n) }
-		m.source = append(m.source, each(ownTime()-source))
-		m.sink = append(m.sink, each(b.cpu(s.process)-sinks))
+		perMessage := func(d time.Duration) float64 { return float64(d.Microseconds()) / float64(n) }
+		m.source = append(m.source, perMessage(ownTime()-source))
+		m.sink = append(m.sink, perMessage(b.cpu(s.process)-sinks))
 		if d != nil {
-			m.daemon = append(m.daemon, each(b.cpu(d.process)-daemons))
+			m.daemon = append(m.daemon, perMessage(b.cpu(d.process)-daemons))
 		}
 	}
 	if taken := s.count(); taken != before+n {

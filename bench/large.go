@@ -34,6 +34,7 @@ func large(b *bench) *table {
 }
 
 func (b *bench) largeRow(t *table, face string, callers int, content []byte, encoded float64) {
+	b.profiled = fmt.Sprintf("large-%s-%d", face, callers)
 	s := b.startSink(0)
 	d := b.startDaemon(relay("sink", s.port))
 	request := letter(0, false)
@@ -58,7 +59,7 @@ func (b *bench) largeRow(t *table, face string, callers int, content []byte, enc
 		began := time.Now()
 		_, err := each(b.ctx, n, callers, send)
 		b.fail(err)
-		b.fail(s.await(before + n))
+		b.fail(s.await(b.ctx, before+n))
 		mib := float64(len(content)) / (1 << 20)
 		rates = append(rates, float64(n)*mib/time.Since(began).Seconds())
 		peaks = append(peaks, d.memory(b, "VmHWM"))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -73,20 +74,21 @@ func (b *bench) alive(p *process) {
 // execute runs a program to its end, which must be a good one, and gives what
 // it printed.
 func (b *bench) execute(command *exec.Cmd) string {
-	out, err := run(command)
+	out, err := run(b.ctx, command)
 	b.fail(err)
 	return out
 }
 
 // run is execute for any goroutine.
-func run(command *exec.Cmd) (string, error) {
+func run(ctx context.Context, command *exec.Cmd) (string, error) {
 	var out, errs bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errs
 	if err := command.Start(); err != nil {
 		return "", err
 	}
-	late := time.AfterFunc(patience, func() { _ = command.Process.Kill() })
-	defer late.Stop()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = command.Process.Kill() })()
 	if err := command.Wait(); err != nil {
 		return "", fmt.Errorf("%s: %w\n%s%s", strings.Join(command.Args, " "), err, &out, &errs)
 	}

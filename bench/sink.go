@@ -2,11 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os/exec"
 	"strconv"
 	"sync"
-	"time"
 )
 
 // sink is Postfix's smtp-sink, which takes mail and forgets it. Its counters
@@ -68,9 +68,9 @@ func (s *sink) count() int {
 }
 
 // await waits until so many were taken.
-func (s *sink) await(n int) error {
-	late := time.NewTimer(patience)
-	defer late.Stop()
+func (s *sink) await(ctx context.Context, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for {
 		s.mu.Lock()
 		taken, moved := s.taken, s.moved
@@ -80,8 +80,8 @@ func (s *sink) await(n int) error {
 		}
 		select {
 		case <-moved:
-		case <-late.C:
-			return fmt.Errorf("%d of %d messages arrived at the sink in %v", taken, n, patience)
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d messages arrived at the sink: %w", taken, n, ctx.Err())
 		}
 	}
 }
