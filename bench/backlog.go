@@ -52,6 +52,7 @@ func backlog(b *bench) *table {
 
 // queued measures with one length of the queue.
 func (b *bench) queued(m *backlogged, queued int) {
+	b.profiled = fmt.Sprintf("queued-%d", queued)
 	port := b.freePort()
 	d := b.installDaemon(relay("sink", port))
 	n := b.number(5000, 400)
