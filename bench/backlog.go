@@ -60,7 +60,7 @@ func (b *bench) queued(m *backlogged, queued int) {
 		b.fail(fill(b.ctx, d.path("data"), queued))
 		queued = 0 // it stays that long
 		b.scope(func(b *bench) {
-			b.launch(d, "--drain", "1s")
+			b.launch(d)
 			m.ready = append(m.ready, milliseconds(d.ready))
 			time.Sleep(time.Second)
 			m.idle = append(m.idle, d.memory(b, "VmRSS"))

@@ -73,7 +73,7 @@ func (b *bench) launchBy(d *daemon, by []string, args ...string) {
 		profile = filepath.Join(b.profile, b.profiled+".pprof") // the last life's is what stays
 	}
 	line = append(line, "--data-dir", d.path("data"), "--run-dir", d.path("run"), "--maildrop-dir", d.path("maildrop"),
-		"--grpc-listen", "off", "--http-listen", "off", "--log-format", "json", "--hostname", "bench.example.com")
+		"--grpc-listen", "off", "--http-listen", "off", "--log-format", "json", "--hostname", "bench.example.com", "--drain", "1s")
 	command := exec.Command(line[0], append(line[1:], args...)...)
 	command.Env = environment(profileVariable + "=" + profile)
 	began := time.Now()
