@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -107,6 +108,10 @@ func New(o Options) *Intake {
 	return &Intake{Options: o}
 }
 
+// collectFrom is the size, in octets, from which a message is worth a garbage
+// collection.
+const collectFrom = 4 << 20
+
 // askFirst is the size from which a key is looked up before the message is
 // composed.
 const askFirst = 128 << 10
@@ -198,9 +203,18 @@ func (s *Submission) size() int64 {
 // prepare makes the message of the outbox, and the name of its first
 // connection.
 func (in *Intake) prepare(s *Submission, id uuid.UUID, now time.Time) (*outbox.Message, string, error) {
+	size := s.size()
+	if size > collectFrom {
+		// The call has left copies of the message behind, as received and as
+		// decoded; without this they stay while the next ones are made.
+		runtime.GC()
+	}
 	content, err := in.content(s, id, now)
 	if err != nil {
 		return nil, "", err
+	}
+	if size > collectFrom && s.Message != nil {
+		s.Message.Attachments = nil // they are in the content now
 	}
 	if size := int64(len(content.Bytes) - len(s.Trace)); size > in.Limits.ContentBytes {
 		return nil, "", fmt.Errorf("%w: as it would be sent it has %d octets and the limit is %d", ErrTooLarge, size, in.Limits.ContentBytes)

@@ -27,6 +27,8 @@ func (o Options) HandlerOptions(strict bool) []connect.HandlerOption {
 		connect.WithRequestGate(o.gate),
 		connect.WithReadMaxBytes(o.maxBody()),
 		connect.WithInterceptors(interceptor{o.Observe}),
+		// Most answers are small, and most callers are on this machine.
+		connect.WithCompressMinBytes(16 << 10),
 	}
 	if strict {
 		options = append(options, connect.WithCodec(strictJSON{}))
