@@ -7,7 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -165,6 +165,10 @@ func (in *Intake) Accept(ctx context.Context, s *Submission, before func(uuid.UU
 		before(id)
 	}
 	receipt, err := in.Store.Accept(ctx, m)
+	if size > collectFrom {
+		s.Raw, m.Content = nil, nil
+		debug.FreeOSMemory() // or all this is still there when the next one comes
+	}
 	if err != nil {
 		return Accepted{}, err
 	}
@@ -207,7 +211,7 @@ func (in *Intake) prepare(s *Submission, id uuid.UUID, now time.Time) (*outbox.M
 	if size > collectFrom {
 		// The call has left copies of the message behind, as received and as
 		// decoded; without this they stay while the next ones are made.
-		runtime.GC()
+		debug.FreeOSMemory()
 	}
 	content, err := in.content(s, id, now)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -77,6 +78,9 @@ func (b *body) Read(p []byte) (int, error) {
 	if !b.hold(int64(n)) {
 		return n, connectError(errReceiving)
 	}
+	if err == io.EOF && b.large() {
+		debug.FreeOSMemory() // what its buffer has outgrown would stay beside what it is decoded to
+	}
 	switch {
 	case b.control == nil:
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -107,6 +111,16 @@ func (b *body) hold(octets int64) bool {
 	}
 	b.taken += more
 	return true
+}
+
+// collectFrom is the size, in octets, from which a body is worth a garbage
+// collection.
+const collectFrom = 4 << 20
+
+func (b *body) large() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.read > collectFrom
 }
 
 // release gives back what was taken: the message has been decoded.
