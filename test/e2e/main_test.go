@@ -25,8 +25,6 @@ const (
 	patience = daemontest.Patience
 	// pause is between two looks at whether something has happened.
 	pause = 20 * time.Millisecond
-	// repository is the root of the sources, from here.
-	repository = "../.."
 )
 
 // programs is the folder of the built programs, which every user can reach.

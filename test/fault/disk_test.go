@@ -97,9 +97,14 @@ func TestSyncFailsAtTimes(t *testing.T) {
 		ids     = make(map[string]string)
 		refused int
 	)
+	more := func(sent int) bool { // until it is sure that a sync has failed
+		mu.Lock()
+		defer mu.Unlock()
+		return sent < 5 || refused == 0 && sent < 200
+	}
 	for i := range 4 {
 		callers.Go(func() {
-			for j := range 5 {
+			for j := 0; more(j); j++ {
 				key := fmt.Sprintf("%d-%d", i, j)
 				daemontest.Await(t, key+" is accepted", func() bool {
 					answer, err := d.Send(d.ctx(), letter(key, 0, "a@example.net"))

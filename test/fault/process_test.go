@@ -39,7 +39,7 @@ func TestNoDescriptors(t *testing.T) {
 	ids := map[string]string{"before": d.send(letter("before", 0, "a@example.net"))}
 	d.awaitState(ids["before"], sent)
 
-	most := uint64(d.descriptors() + 4)
+	most := uint64(d.descriptors() + 12)
 	var was unix.Rlimit
 	if err := unix.Prlimit(d.PID(), unix.RLIMIT_NOFILE, nil, &was); err != nil {
 		t.Fatal(err)
@@ -79,14 +79,17 @@ func TestNoDescriptors(t *testing.T) {
 	if status := d.healthz(); status != 200 {
 		t.Errorf("/healthz gives %d", status)
 	}
-	greeting := make([]byte, 4)
-	if conn, err := net.Dial("tcp", d.SMTP); err != nil {
-		t.Error(err)
-	} else if _, err := conn.Read(greeting); err != nil || string(greeting) != "220 " {
-		t.Errorf("the SMTP port says %q, %v", greeting, err)
-	} else {
-		_ = conn.Close()
+	conn, err := net.Dial("tcp", d.SMTP)
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(daemontest.Patience))
+	greeting := make([]byte, 4)
+	if _, err := conn.Read(greeting); err != nil || string(greeting) != "220 " {
+		t.Errorf("the SMTP port says %q, %v", greeting, err)
+	}
+	_ = conn.Close()
 	ids["after"] = d.send(letter("after", 0, "a@example.net"))
 	d.awaitState(ids["after"], sent)
 	provider.Messages(3) // the dropped one too
