@@ -133,10 +133,12 @@ func (r *remote) lingering(ctx context.Context) (context.Context, context.Cancel
 	return call, func() { stop(); cancel() }
 }
 
+// ErrHung in an error's chain says that the plugin did not end a call that it
+// was told to end.
+var ErrHung = errors.New("the plugin did not end the call in time")
+
 // late is the error of a call that the plugin did not end.
-func late(ctx context.Context) error {
-	return fmt.Errorf("the plugin did not end the call in time: %w", context.Cause(ctx))
-}
+func late(ctx context.Context) error { return fmt.Errorf("%w: %w", ErrHung, context.Cause(ctx)) }
 
 // callError tells what an error of gRPC means.
 func callError(err error) error {

@@ -218,7 +218,7 @@ func TestHungDeliveryIsCutOff(t *testing.T) {
 		return nil, nil
 	}}))
 	i.remote.grace = time.Millisecond
-	if _, err := i.Deliver(ctx, message("x", "a@x"), goOn); !errors.Is(err, context.Canceled) || errors.Is(err, ErrCrashed) {
+	if _, err := i.Deliver(ctx, message("x", "a@x"), goOn); !errors.Is(err, context.Canceled) || !errors.Is(err, ErrHung) || errors.Is(err, ErrCrashed) {
 		t.Errorf("error %v", err)
 	}
 }

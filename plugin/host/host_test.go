@@ -106,6 +106,9 @@ func (t tester) Deliver(ctx context.Context, d *plugin.Delivery, committing func
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	}
+	if name == "hang" {
+		select {}
+	}
 	if err := committing(); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -43,12 +44,12 @@ func Process(t *testing.T, args ...string) plugin.Transport {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(run) })
-	process, err := host.Start(t.Context(), host.Options{
+	p := host.Supervise(host.Options{
 		Name: file, Dir: dir, File: file, SHA256: sum, Args: args, RunDir: run, StartTimeout: Patience,
-	})
-	if err != nil {
+	}, host.Policy{})
+	t.Cleanup(func() { p.Stop(context.Background()) })
+	if err := p.Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(process.Stop)
-	return process.Transport()
+	return p
 }
