@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 
 	"google.golang.org/grpc"
 
@@ -16,23 +17,21 @@ const partSize = 128 << 10
 // Deliver implements Instance.
 func (i *remoteInstance) Deliver(ctx context.Context, d *Delivery, committing func() error) ([]Outcome, error) {
 	call, hangUp := i.lingering(ctx)
+	defer hangUp()
 	stream, err := i.client.Deliver(call)
 	if err != nil {
-		hangUp()
 		return nil, callError(err)
 	}
-	s := &sending{
-		stream: stream, content: d.Content, size: d.Size, hangUp: hangUp,
-		answers: make(chan *pluginv1.CommitAnswer, 1), done: make(chan struct{}),
-	}
-	go s.run(ctx, call, deliveryTo(i.id, timeLeft(ctx), d))
-	outcomes, err := s.receive(committing)
+	s := &sending{stream: stream, content: d.Content, size: d.Size, hangUp: hangUp, sent: make(chan struct{})}
+	s.begin(deliveryTo(i.id, timeLeft(ctx), d))
+	defer context.AfterFunc(ctx, func() { _ = s.say(&pluginv1.DeliverRequest{Cancel: &pluginv1.Cancel{}}) })()
+	outcomes, err := s.receive(call, committing)
 	if err == nil && len(outcomes) > len(d.Envelope.Recipients) {
 		outcomes, err = nil, broken("it has outcomes for recipients that it was not given")
 	}
 	cut := call.Err() != nil
 	hangUp()
-	<-s.done // the content is valid until we return
+	<-s.sent // the content is valid until we return
 	switch {
 	case s.err != nil:
 		return nil, s.err
@@ -57,59 +56,57 @@ type streamError struct{ error }
 
 func (e streamError) Unwrap() error { return e.error }
 
-// sending is the daemon's side of a delivery. One goroutine sends, as gRPC
-// wants it.
+// sending is the daemon's side of a delivery.
 type sending struct {
 	stream  grpc.BidiStreamingClient[pluginv1.DeliverRequest, pluginv1.DeliverResponse]
 	content io.ReaderAt
 	size    int64
 	hangUp  context.CancelFunc
-	answers chan *pluginv1.CommitAnswer
-	done    chan struct{} // closed when nothing is sent any more
-	err     error         // of the content; to be read after done
+	sent    chan struct{} // closed when no more content is sent
+	err     error         // of the content; to be read after sent
 	refused error         // what committing returned
+
+	mu sync.Mutex // for sending
 }
 
-// run sends the delivery, its content, and what is to be said later. Errors of
-// the stream are seen by receive.
-func (s *sending) run(ctx, call context.Context, d *pluginv1.Delivery) {
-	defer close(s.done)
-	m := &pluginv1.DeliverRequest{Delivery: d}
+// say sends one message. Errors of the stream are seen by receive.
+func (s *sending) say(m *pluginv1.DeliverRequest) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stream.Send(m)
+}
+
+// begin sends the delivery with the first part of its content, and has the
+// rest sent by a goroutine, if there is any: most messages have none.
+func (s *sending) begin(d *pluginv1.Delivery) {
 	part := make([]byte, min(partSize, s.size))
-	for offset := int64(0); ; {
-		m.Content = part[:min(int64(len(part)), s.size-offset)]
-		if err := readAll(s.content, m.Content, offset); err != nil {
-			s.err = err
-			s.hangUp()
-			return
-		}
-		if s.stream.Send(m) != nil {
-			return
-		}
-		offset += int64(len(m.Content))
-		if offset >= s.size || ctx.Err() != nil {
-			break
-		}
-		m = &pluginv1.DeliverRequest{}
+	if !s.part(&pluginv1.DeliverRequest{Delivery: d}, part, 0) || s.size <= int64(len(part)) {
+		close(s.sent)
+		return
 	}
-	answers, ended := s.answers, ctx.Done()
-	for {
-		select {
-		case a := <-answers:
-			m, answers = &pluginv1.DeliverRequest{CommitAnswer: a}, nil
-		case <-ended:
-			m, ended = &pluginv1.DeliverRequest{Cancel: &pluginv1.Cancel{}}, nil
-		case <-call.Done():
-			return
+	go func() {
+		defer close(s.sent)
+		for offset := int64(len(part)); offset < s.size; offset += int64(len(part)) {
+			if !s.part(&pluginv1.DeliverRequest{}, part[:min(int64(len(part)), s.size-offset)], offset) {
+				return
+			}
 		}
-		if s.stream.Send(m) != nil {
-			return
-		}
+	}()
+}
+
+// part sends content from an offset.
+func (s *sending) part(m *pluginv1.DeliverRequest, part []byte, offset int64) bool {
+	if err := readAll(s.content, part, offset); err != nil {
+		s.err = err
+		s.hangUp()
+		return false
 	}
+	m.Content = part
+	return s.say(m) == nil
 }
 
 // receive takes what the plugin says until the result.
-func (s *sending) receive(committing func() error) ([]Outcome, error) {
+func (s *sending) receive(call context.Context, committing func() error) ([]Outcome, error) {
 	asked := false
 	for {
 		m, err := s.stream.Recv()
@@ -131,7 +128,11 @@ func (s *sending) receive(committing func() error) ([]Outcome, error) {
 			if s.refused = committing(); s.refused != nil {
 				answer = &pluginv1.CommitAnswer{Reason: clean(s.refused.Error())}
 			}
-			s.answers <- answer
+			select {
+			case <-s.sent: // not before the whole content
+				_ = s.say(&pluginv1.DeliverRequest{CommitAnswer: answer})
+			case <-call.Done():
+			}
 		default:
 			return nil, broken("a step of the delivery is empty")
 		}

@@ -107,10 +107,11 @@ func Serve(t Transport) error {
 	return err
 }
 
-// newServer makes the gRPC server of a plugin. One that is asked for more
-// deliveries than it can take lets them wait.
+// newServer makes the gRPC server of a plugin. Large windows let content flow
+// without waiting for the other side, which is near.
 func newServer(options []grpc.ServerOption) *grpc.Server {
-	return grpc.NewServer(append(options, grpc.MaxRecvMsgSize(MaxMessage))...)
+	return grpc.NewServer(append(options,
+		grpc.MaxRecvMsgSize(MaxMessage), grpc.InitialWindowSize(1<<20), grpc.InitialConnWindowSize(16<<20), grpc.ReadBufferSize(128<<10))...)
 }
 
 // parent is the process whose end is ours.

@@ -121,7 +121,7 @@ func (p *Process) start(ctx context.Context, o *Options, program string, out *ou
 		SyncStdout:       &stream{out: out},
 		SyncStderr:       &stream{out: out},
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: p.private},
-		GRPCDialOptions:  []grpc.DialOption{grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer))},
+		GRPCDialOptions:  []grpc.DialOption{grpc.WithWriteBufferSize(128 << 10), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer))},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, _ string) (runner.Runner, error) {
 			p.child = newChild(o, program, p.private, cmd.Env, out)
 			unwatch = p.child.killWith(ctx)
