@@ -27,7 +27,7 @@ func Connect(ctx context.Context, conn grpc.ClientConnInterface) (Transport, err
 	client := pluginv1.NewTransportServiceClient(conn)
 	response, err := client.Describe(ctx, &pluginv1.DescribeRequest{})
 	if err != nil {
-		return nil, fmt.Errorf("describe: %w", callError(err))
+		return nil, fmt.Errorf("describe: %w", callError(ctx, err))
 	}
 	r := &remote{client: client, description: descriptionFrom(response), grace: grace}
 	if err := r.description.Validate(); err != nil {
@@ -54,7 +54,7 @@ func (r *remote) Open(ctx context.Context, s Settings) (Instance, error) {
 	}
 	response, err := r.client.Open(ctx, request)
 	if err != nil {
-		return nil, callError(err)
+		return nil, callError(ctx, err)
 	}
 	switch result := response.GetResult().(type) {
 	case *pluginv1.OpenResponse_Instance:
@@ -87,7 +87,7 @@ func (i *remoteInstance) Check(ctx context.Context, r CheckRequest, report func(
 	defer hangUp()
 	stream, err := i.client.Check(call, request)
 	if err != nil {
-		return callError(err)
+		return callError(call, err)
 	}
 	for {
 		m, err := stream.Recv()
@@ -97,7 +97,7 @@ func (i *remoteInstance) Check(ctx context.Context, r CheckRequest, report func(
 		case err != nil && call.Err() != nil:
 			return late(ctx)
 		case err != nil:
-			return callError(err)
+			return callError(call, err)
 		}
 		switch step := m.GetStep().(type) {
 		case *pluginv1.CheckResponse_Stage:
@@ -119,7 +119,7 @@ func (i *remoteInstance) Close() error {
 	case codes.Unavailable, codes.NotFound, codes.Canceled:
 		return nil
 	}
-	return callError(err)
+	return callError(ctx, err)
 }
 
 // lingering gives the context of a call that the plugin may end by itself
@@ -140,12 +140,16 @@ var ErrHung = errors.New("the plugin did not end the call in time")
 // late is the error of a call that the plugin did not end.
 func late(ctx context.Context) error { return fmt.Errorf("%w: %w", ErrHung, context.Cause(ctx)) }
 
-// callError tells what an error of gRPC means.
-func callError(err error) error {
+// callError tells what an error of gRPC means for a call with a context. A
+// call that was cancelled though its context was not has lost its connection:
+// whoever runs the plugin has seen its end before the call did.
+func callError(ctx context.Context, err error) error {
 	s := status.Convert(err)
-	switch text := clean(s.Message()); s.Code() {
-	case codes.Unavailable:
+	ended := s.Code() == codes.Unavailable || s.Code() == codes.Canceled && ctx.Err() == nil
+	if ended {
 		return fmt.Errorf("%w: its process has ended", ErrCrashed)
+	}
+	switch text := clean(s.Message()); s.Code() {
 	case codes.Canceled, codes.DeadlineExceeded:
 		return fmt.Errorf("the plugin did not answer in time: %w", err)
 	case codes.Unimplemented:

@@ -20,7 +20,7 @@ func (i *remoteInstance) Deliver(ctx context.Context, d *Delivery, committing fu
 	defer hangUp()
 	stream, err := i.client.Deliver(call)
 	if err != nil {
-		return nil, callError(err)
+		return nil, callError(call, err)
 	}
 	s := &sending{stream: stream, content: d.Content, size: d.Size, hangUp: hangUp, sent: make(chan struct{})}
 	s.begin(deliveryTo(i.id, timeLeft(ctx), d))
@@ -114,7 +114,7 @@ func (s *sending) receive(call context.Context, committing func() error) ([]Outc
 			return nil, broken("the delivery ended without a result")
 		}
 		if err != nil {
-			return nil, streamError{callError(err)}
+			return nil, streamError{callError(call, err)}
 		}
 		switch step := m.GetStep().(type) {
 		case *pluginv1.DeliverResponse_Result:

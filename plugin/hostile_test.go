@@ -140,3 +140,25 @@ func TestNotOurService(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// Whoever runs the plugin may close the connection before the call has seen
+// its end.
+func TestConnectionThatIsClosedDuringACall(t *testing.T) {
+	t.Parallel()
+	conn := link(t, &liar{description: &pluginv1.DescribeResponse{Name: "liar"}, deliver: func(s deliverServer) error {
+		_ = s.Send(committingStep())
+		<-s.Context().Done()
+		return nil
+	}})
+	transport, err := Connect(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := transport.Open(t.Context(), Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.Deliver(t.Context(), message("x", "a@x"), conn.Close); !errors.Is(err, ErrCrashed) {
+		t.Errorf("error %v", err)
+	}
+}
