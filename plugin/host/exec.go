@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,10 +31,11 @@ type child struct {
 	out     *output
 	stdout  *os.File
 
-	starting sync.Mutex
-	doomed   bool // it must not start any more
-	exited   chan struct{}
-	err      error // of the process, to be read after exited
+	mu     sync.Mutex // for starting and killing
+	doomed bool       // it must not start any more
+	gone   bool       // its number may be another's
+	exited chan struct{}
+	err    error // of the process, to be read after exited
 }
 
 // newChild prepares a process. The environment is what go-plugin needs and
@@ -54,8 +56,10 @@ func newChild(o *Options, program, private string, needed []string, out *output)
 			c.cmd.Env = append(c.cmd.Env, variable)
 		}
 	}
-	c.cmd.Env = append(c.cmd.Env,
-		"PLUGIN_UNIX_SOCKET_DIR="+private, "TMPDIR="+private, plugin.HostPID+"="+strconv.Itoa(os.Getpid()))
+	c.cmd.Env = append(c.cmd.Env, "PLUGIN_UNIX_SOCKET_DIR="+private, plugin.HostPID+"="+strconv.Itoa(os.Getpid()))
+	if !slices.Contains(o.Env, "TMPDIR") {
+		c.cmd.Env = append(c.cmd.Env, "TMPDIR="+private)
+	}
 	detach(c.cmd)
 	return c
 }
@@ -85,12 +89,12 @@ func (c *child) Start(context.Context) error {
 // the thread ends the system takes the process for an orphan and kills it.
 func (c *child) live(started chan<- error, stdout, stderr *os.File) {
 	keepThread()
-	c.starting.Lock()
+	c.mu.Lock()
 	err := context.Canceled
 	if !c.doomed {
 		err = c.cmd.Start()
 	}
-	c.starting.Unlock()
+	c.mu.Unlock()
 	started <- err
 	if err != nil {
 		return
@@ -103,8 +107,7 @@ func (c *child) live(started chan<- error, stdout, stderr *os.File) {
 		s.end()
 		_ = stderr.Close()
 	}()
-	c.err = c.cmd.Wait()
-	killGroup(c.cmd.Process) // its children
+	c.err = c.reap()
 	deadline := time.Now().Add(afterlife)
 	_, _ = stdout.SetReadDeadline(deadline), stderr.SetReadDeadline(deadline)
 	<-said
@@ -119,9 +122,9 @@ func (c *child) Wait(context.Context) error {
 
 // Kill implements runner.Runner. It ends the process's children too.
 func (c *child) Kill(context.Context) error {
-	c.starting.Lock()
-	defer c.starting.Unlock()
-	if c.cmd.Process != nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cmd.Process != nil && !c.gone {
 		killGroup(c.cmd.Process)
 		_ = c.cmd.Process.Kill()
 	}
@@ -132,9 +135,9 @@ func (c *child) Kill(context.Context) error {
 // The function that it gives calls that off; it is false if it is too late.
 func (c *child) killWith(ctx context.Context) func() bool {
 	return context.AfterFunc(ctx, func() {
-		c.starting.Lock()
+		c.mu.Lock()
 		c.doomed = true
-		c.starting.Unlock()
+		c.mu.Unlock()
 		_ = c.Kill(ctx)
 	})
 }
@@ -150,8 +153,8 @@ func (c *child) Name() string { return c.cmd.Path }
 
 // ID implements runner.Runner.
 func (c *child) ID() string {
-	c.starting.Lock()
-	defer c.starting.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.cmd.Process == nil {
 		return ""
 	}

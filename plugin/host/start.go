@@ -42,7 +42,8 @@ type Options struct {
 	// Args are the program's arguments.
 	Args []string
 	// Env are the names of the variables of our environment that the plugin
-	// gets, beside PATH, LANG and TZ. It gets no others.
+	// gets, beside PATH, LANG and TZ. It gets no others. Content over 1 MiB is
+	// kept in TMPDIR, which is the private directory unless it stands here.
 	Env []string
 	// WorkDir is its working directory; by default a private one that is
 	// removed with it.
@@ -156,11 +157,11 @@ func (p *Process) connect() error {
 // that it said.
 func startError(err error, out *output) error {
 	text, _, _ := strings.Cut(err.Error(), "\n")
-	text = strings.TrimPrefix(text, "Unrecognized remote plugin message: ")
-	if text == "" {
-		text = "it ended before it said where it listens"
-	} else if text != err.Error() && !strings.Contains(text, ":") {
-		text = fmt.Sprintf("it writes %.100q to stdout before it says where it listens", text)
+	if said, ok := strings.CutPrefix(text, "Unrecognized remote plugin message: "); ok {
+		text = fmt.Sprintf("it writes %.100q to stdout before it says where it listens", said)
+		if said == "" {
+			text = "it ended before it said where it listens"
+		}
 	}
 	if lines := out.last(); len(lines) > 0 {
 		text += fmt.Sprintf("; it said %.300q", lines[len(lines)-1])
