@@ -52,7 +52,7 @@ func later(send sender) func(ctx context.Context, i int) error {
 
 // acceptRate gives messages per second, and the callers' waits in milliseconds.
 func (b *bench) acceptRate(face string, callers int) (rate, waits series) {
-	n := b.number(4000, 200)
+	n := b.number(3000, 200)
 	if callers > 1 {
 		n *= 2
 	}
@@ -107,6 +107,7 @@ func besideLarge(b *bench) *table {
 		columns: []string{"beside", "messages/s", "p50 ms", "p99 ms", "large ones"},
 	}
 	b.scope(func(b *bench) {
+		b.profiled = "beside"
 		d := b.startDaemon(relay("nowhere", 1))
 		small, large := d.client(b), d.client(b)
 		request := letter(0, true)
@@ -149,7 +150,7 @@ func (b *bench) besideRun(small, large sender, request *postilionv1.SendRequest,
 		}
 		done <- nil
 	}()
-	n := b.number(12000, 400)
+	n := b.number(4000, 400)
 	began := time.Now()
 	times, err := each(b.ctx, n, 8, later(small))
 	rate = float64(n) / time.Since(began).Seconds()

@@ -52,14 +52,15 @@ func backlog(b *bench) *table {
 
 // queued measures with one length of the queue.
 func (b *bench) queued(m *backlogged, queued int) {
+	b.profiled = fmt.Sprintf("queued-%d", queued)
 	port := b.freePort()
 	d := b.installDaemon(relay("sink", port))
-	n := b.number(8000, 400)
+	n := b.number(5000, 400)
 	for range b.repeats() {
 		b.fail(fill(b.ctx, d.path("data"), queued))
 		queued = 0 // it stays that long
 		b.scope(func(b *bench) {
-			b.launch(d, "--drain", "1s")
+			b.launch(d)
 			m.ready = append(m.ready, milliseconds(d.ready))
 			time.Sleep(time.Second)
 			m.idle = append(m.idle, d.memory(b, "VmRSS"))
@@ -72,7 +73,7 @@ func (b *bench) queued(m *backlogged, queued int) {
 			s := b.startSink(port)
 			began = time.Now()
 			b.configure(d, relay("sink", port), true)
-			if err := s.await(n); err != nil {
+			if err := s.await(b.ctx, n); err != nil {
 				b.failf("%w\n%s", err, d.log)
 			}
 			m.deliver = append(m.deliver, float64(n)/time.Since(began).Seconds())

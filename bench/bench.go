@@ -23,6 +23,7 @@ type bench struct {
 	ctx      context.Context
 	cleanups []func()
 	folders  *atomic.Int32
+	profiled string // a name for the profiles of the daemons that start from now on
 }
 
 // failure is what fail panics with.
@@ -47,7 +48,7 @@ func (s *suite) measure(ctx context.Context, what benchmark) (made *table, err e
 // scope runs a part of a measurement and then ends what that has started, the
 // last first.
 func (b *bench) scope(part func(*bench)) {
-	inner := &bench{suite: b.suite, ctx: b.ctx, folders: b.folders}
+	inner := &bench{suite: b.suite, ctx: b.ctx, folders: b.folders, profiled: b.profiled}
 	defer func() {
 		for i := len(inner.cleanups) - 1; i >= 0; i-- {
 			inner.cleanups[i]()

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -66,14 +65,15 @@ func (b *bench) launch(d *daemon, args ...string) {
 func (b *bench) launchBy(d *daemon, by []string, args ...string) {
 	line := append(append([]string{}, by...), filepath.Join(b.programs, "postilion"), "serve")
 	profile := ""
-	if b.profile != "" && len(args) > 0 {
+	if b.profile != "" && b.profiled != "" {
 		self, err := os.Executable()
 		b.fail(err)
+		b.fail(os.MkdirAll(b.profile, 0o755))
 		line = []string{self, profiled}
-		profile = filepath.Join(b.profile, fmt.Sprintf("daemon-%d.pprof", b.folders.Add(1)))
+		profile = filepath.Join(b.profile, b.profiled+".pprof") // the last life's is what stays
 	}
 	line = append(line, "--data-dir", d.path("data"), "--run-dir", d.path("run"), "--maildrop-dir", d.path("maildrop"),
-		"--grpc-listen", "off", "--http-listen", "off", "--log-format", "json", "--hostname", "bench.example.com")
+		"--grpc-listen", "off", "--http-listen", "off", "--log-format", "json", "--hostname", "bench.example.com", "--drain", "1s")
 	command := exec.Command(line[0], append(line[1:], args...)...)
 	command.Env = environment(profileVariable + "=" + profile)
 	began := time.Now()
@@ -135,13 +135,6 @@ func (d *daemon) memory(b *bench, name string) float64 {
 	value, err := memory(d.pid(), name)
 	b.fail(err)
 	return value
-}
-
-// cpu is the processor time that the daemon has used.
-func (d *daemon) cpu(b *bench) time.Duration {
-	used, err := cpuTime(d.pid())
-	b.fail(err)
-	return used
 }
 
 // configure makes or changes a connection, which makes it live at once.

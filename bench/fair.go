@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
 )
 
@@ -89,25 +91,12 @@ func (b *bench) tenConnections(dead bool) series {
 	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	var sending sync.WaitGroup
-	failures := make(chan error, 1)
-	for i := range b.number(1000, 100) {
+	var sending errgroup.Group
+	for i := range b.number(600, 100) {
 		<-tick.C
-		sending.Go(func() {
-			if err := send(i); err != nil {
-				select {
-				case failures <- err:
-				default:
-				}
-			}
-		})
+		sending.Go(func() error { return send(i) })
 	}
-	sending.Wait()
-	select {
-	case err := <-failures:
-		b.fail(err)
-	default:
-	}
+	b.fail(sending.Wait())
 	return b.times(c, r, "nine")
 }
 

@@ -149,11 +149,11 @@ func batch(ctx context.Context, client *sdk.Client, n, underWay int, request fun
 
 // smtpSource runs Postfix's smtp-source: a new connection for each message, or
 // with keep one connection for each session.
-func smtpSource(address string, n, sessions int, keep bool) error {
+func smtpSource(ctx context.Context, address string, n, sessions int, keep bool) error {
 	args := []string{"-s", strconv.Itoa(sessions), "-m", strconv.Itoa(n), "-l", strconv.Itoa(smallSize), "-f", "from@example.com", "-t", "to@example.net"}
 	if keep {
 		args = append(args, "-d")
 	}
-	_, err := run(exec.Command("/usr/sbin/smtp-source", append(args, address)...))
+	_, err := run(ctx, exec.Command("/usr/sbin/smtp-source", append(args, address)...))
 	return err
 }

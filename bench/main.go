@@ -54,7 +54,9 @@ type suite struct {
 	root     string // the repository
 	folder   string // for everything that is made
 	programs string
+	load     string // of the machine before the first table
 	tables   []*table
+	missing  []string // names of the other tables
 }
 
 // benchmarks are the tables in their order.
@@ -106,9 +108,15 @@ func (s *suite) main(ctx context.Context, only, write string) error {
 // run makes the tables one after the other. One that fails does not keep the
 // others from being made.
 func (s *suite) run(ctx context.Context, chosen []string) (failures error) {
+	load, _ := os.ReadFile("/proc/loadavg")
+	s.load, _, _ = strings.Cut(string(load), " ")
 	for _, b := range benchmarks() {
-		if !slices.Contains(chosen, b.name) || ctx.Err() != nil {
+		if !slices.Contains(chosen, b.name) {
+			s.missing = append(s.missing, b.name)
 			continue
+		}
+		if ctx.Err() != nil {
+			break
 		}
 		began := time.Now()
 		made, err := s.measure(ctx, b)

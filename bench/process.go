@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -73,20 +74,21 @@ func (b *bench) alive(p *process) {
 // execute runs a program to its end, which must be a good one, and gives what
 // it printed.
 func (b *bench) execute(command *exec.Cmd) string {
-	out, err := run(command)
+	out, err := run(b.ctx, command)
 	b.fail(err)
 	return out
 }
 
 // run is execute for any goroutine.
-func run(command *exec.Cmd) (string, error) {
+func run(ctx context.Context, command *exec.Cmd) (string, error) {
 	var out, errs bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errs
 	if err := command.Start(); err != nil {
 		return "", err
 	}
-	late := time.AfterFunc(patience, func() { _ = command.Process.Kill() })
-	defer late.Stop()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = command.Process.Kill() })()
 	if err := command.Wait(); err != nil {
 		return "", fmt.Errorf("%s: %w\n%s%s", strings.Join(command.Args, " "), err, &out, &errs)
 	}
@@ -159,6 +161,23 @@ func cpuTime(pid int) (time.Duration, error) {
 	}
 	system, err := strconv.Atoi(fields[12])
 	return time.Duration(user+system) * 10 * time.Millisecond, err
+}
+
+// cpu is the processor time that a program has used so far.
+func (b *bench) cpu(p *process) time.Duration {
+	used, err := cpuTime(p.command.Process.Pid)
+	b.fail(err)
+	return used
+}
+
+// ownTime is that of this process, with the programs that it ran to their end.
+func ownTime() (sum time.Duration) {
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var used syscall.Rusage
+		_ = syscall.Getrusage(who, &used) // cannot fail
+		sum += time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	}
+	return sum
 }
 
 // output is a file that a program writes and others read.

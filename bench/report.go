@@ -27,7 +27,7 @@ func (s *suite) write(path string) error {
 	var text strings.Builder
 	err = parsed.Execute(&text, map[string]any{
 		"Date": time.Now().UTC().Format("2 January 2006"), "Machine": machine(), "Software": s.software(),
-		"Runs": s.runs, "Quick": s.quick, "Tables": s.tables,
+		"Runs": s.runs, "Quick": s.quick, "Tables": s.tables, "Load": s.load, "Missing": strings.Join(s.missing, ", "),
 	})
 	if err != nil {
 		return err

@@ -67,7 +67,7 @@ func roundTrips(b *bench) *table {
 		for range b.repeats() {
 			b.scope(func(b *bench) {
 				f := b.startFar(w.options)
-				n := b.number(25, 6)
+				n := b.number(13, 6)
 				w.send(b, f, n)
 				b.arrival(f.receiver, n)
 				turn, rate := f.steady(2)
@@ -100,7 +100,7 @@ func sessionWays() []sessionWay {
 		{"Postfix", receiverOptions{tls: true}, func(b *bench, f *far, n int) {
 			p := b.startPostfix(f.proxy.port(), "default_destination_concurrency_limit = 1", "smtp_tls_security_level = encrypt",
 				"smtp_tls_connection_reuse = yes", fmt.Sprintf("smtp_connection_cache_destinations = [127.0.0.1]:%d", f.proxy.port()))
-			b.fail(smtpSource(address(p.port), n, 1, true))
+			b.fail(smtpSource(b.ctx, address(p.port), n, 1, true))
 			b.arrival(f.receiver, n)
 		}},
 		{"Postilion, PIPELINING", secure, ownSession},

@@ -2,16 +2,17 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os/exec"
 	"strconv"
 	"sync"
-	"time"
 )
 
 // sink is Postfix's smtp-sink, which takes mail and forgets it. Its counters
 // tell when the last message has arrived.
 type sink struct {
+	*process
 	port int
 
 	mu    sync.Mutex
@@ -29,9 +30,9 @@ func (b *bench) startSink(port int) *sink {
 	command := exec.Command("/usr/sbin/smtp-sink", "-u", "postfix", "-c", address(port), "1000")
 	command.Dir = "/"
 	command.Stdout = s
-	p := b.start(command)
+	s.process = b.start(command)
 	b.await("smtp-sink listens", func() bool {
-		b.alive(p)
+		b.alive(s.process)
 		return listens(address(port))
 	})
 	return s
@@ -67,9 +68,9 @@ func (s *sink) count() int {
 }
 
 // await waits until so many were taken.
-func (s *sink) await(n int) error {
-	late := time.NewTimer(patience)
-	defer late.Stop()
+func (s *sink) await(ctx context.Context, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for {
 		s.mu.Lock()
 		taken, moved := s.taken, s.moved
@@ -79,8 +80,8 @@ func (s *sink) await(n int) error {
 		}
 		select {
 		case <-moved:
-		case <-late.C:
-			return fmt.Errorf("%d of %d messages arrived at the sink in %v", taken, n, patience)
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d messages arrived at the sink: %w", taken, n, ctx.Err())
 		}
 	}
 }

@@ -257,3 +257,28 @@ func TestMalformedJSONIsExplained(t *testing.T) {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 }
+
+// What the first connection takes is accepted, though a fallback's policy would
+// refuse it; the message does not go through that one.
+func TestAFallbackDoesNotRefuse(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	picky := &postilionv1.Connection{Name: "picky", Transport: captureSettings(), Sender: &postilionv1.SenderPolicy{AllowedFromDomains: []string{"other.example"}}}
+	configure(t, r.admin, picky)
+	configure(t, r.admin, &postilionv1.Connection{Name: "last", Transport: captureSettings()})
+	configure(t, r.admin, &postilionv1.Connection{Name: "first", Transport: captureSettings(), Fallbacks: []string{"picky", "last"}})
+	req := letter("a@example.net")
+	req.Connection = "first"
+	res, err := r.admin.Send(r.ctx(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := r.awaitState(res.GetId(), sent)
+	if got := strings.Join(m.GetConnections(), " "); got != "first last" {
+		t.Errorf("its connections are %s", got)
+	}
+	req.Connection = "picky"
+	if _, err := r.admin.Send(r.ctx(), req); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("through the picky one: %v", err)
+	}
+}

@@ -21,5 +21,8 @@ func (d *daemon) refusedDrop(ctx context.Context, uid uint32, drop *maildrop.Dro
 	if err != nil {
 		return nil
 	}
-	return d.bounces.Refused(ctx, client.ID, drop, reason)
+	if d.panics(ctx, func() { err = d.bounces.Refused(ctx, client.ID, drop, reason) }) {
+		return nil // it is put aside all the same
+	}
+	return err
 }

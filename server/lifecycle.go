@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -39,12 +40,41 @@ func (d *daemon) serve() {
 		})
 	}
 	d.running.Go(func() {
-		if err := d.pickup.Run(parts); err != nil && parts.Err() == nil {
-			d.failed <- fmt.Errorf("maildrop: %w", err)
-		}
+		d.survive(parts, func() {
+			if err := d.pickup.Run(parts); err != nil && parts.Err() == nil {
+				d.failed <- fmt.Errorf("maildrop: %w", err)
+			}
+		})
 	})
-	d.running.Go(func() { d.bounces.Run(parts) })
+	d.running.Go(func() { d.survive(parts, func() { d.bounces.Run(parts) }) })
 	d.running.Go(func() { d.watchHealth(parts) })
+}
+
+// afterPanic is how long a part rests that has panicked.
+const afterPanic = time.Minute
+
+// survive runs a part that works through what lies in files or in the store,
+// and runs it again when it panics: one bad record must not end the daemon
+// after each start.
+func (d *daemon) survive(ctx context.Context, part func()) {
+	for d.panics(ctx, part) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(afterPanic):
+		}
+	}
+}
+
+func (d *daemon) panics(ctx context.Context, part func()) (panicked bool) {
+	defer func() {
+		if recover() != nil {
+			panicked = true
+			d.panicked(ctx, debug.Stack())
+		}
+	}()
+	part()
+	return false
 }
 
 func (d *daemon) serveOn(e endpoint) error {

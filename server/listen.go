@@ -109,6 +109,8 @@ func (d *daemon) listenSockets(given map[string][]net.Listener) error {
 	if err := makeRunDir(d.cfg.RunDir); err != nil {
 		return fmt.Errorf("run_dir: %w", err)
 	}
+	d.warnOfWriters("run_dir", d.cfg.RunDir)
+	d.warnOfWriters("data_dir", d.cfg.DataDir)
 	mode, gid := fs.FileMode(0o666), -1
 	if name := d.cfg.SocketGroup; name != "" {
 		var err error
@@ -137,6 +139,16 @@ func (d *daemon) listenSockets(given map[string][]net.Listener) error {
 		d.endpoints = append(d.endpoints, endpoint{name: s.name, listener: &face.Listener{Listener: l, Kind: s.door}, http: s.http})
 	}
 	return nil
+}
+
+// warnOfWriters tells of a directory in which other users could put theirs in
+// the place of our files. It is not refused: volumes of containers often are
+// so, and nobody else is in there.
+func (d *daemon) warnOfWriters(setting, dir string) {
+	info, err := os.Stat(dir)
+	if err == nil && info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0 {
+		d.log.Warn("other users can replace files in "+setting+"; take the right to write from them: chmod go-w", "dir", dir, "mode", info.Mode().String())
+	}
 }
 
 // makeRunDir makes the directory of the public sockets, which everybody may go

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -123,5 +124,21 @@ func TestOnlyPostIsACall(t *testing.T) {
 		if code < 400 {
 			t.Errorf("a preflight from %s gives %d", origin, code)
 		}
+	}
+}
+
+func TestWritersOfDirectoriesAreToldOf(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *config.Config) {
+		if err := os.Mkdir(c.RunDir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(c.RunDir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	})
+	contains(t, r.log.String(), "other users can replace files in run_dir")
+	if strings.Contains(r.log.String(), "files in data_dir") {
+		t.Error("the data directory is told of, too")
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -75,12 +74,13 @@ func (d *daemon) openMaildrop() error {
 // any more; all else is tried again. A drop that makes the program panic is
 // put aside, lest it end the daemon again after each start.
 func (d *daemon) submit(ctx context.Context, uid uint32, drop *maildrop.Drop) (err error) {
-	defer func() {
-		if recover() != nil {
-			d.panicked(ctx, debug.Stack())
-			err = maildrop.Permanent(errors.New("the daemon failed on this message; its log tells more"))
-		}
-	}()
+	if d.panics(ctx, func() { err = d.submitDrop(ctx, uid, drop) }) {
+		return maildrop.Permanent(errors.New("the daemon failed on this message; its log tells more"))
+	}
+	return err
+}
+
+func (d *daemon) submitDrop(ctx context.Context, uid uint32, drop *maildrop.Drop) error {
 	failpoint.Hit(failpoint.DropFound)
 	client, err := d.dropClient(uid, drop)
 	if err != nil {

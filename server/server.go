@@ -77,7 +77,8 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	}
 	d.serve()
 	o.Log.Info("ready", "version", o.Version, "admin_socket", d.addresses.AdminSocket, "grpc_socket", d.addresses.GRPCSocket,
-		"http_socket", d.addresses.HTTPSocket, "grpc", d.addresses.GRPC, "http", d.addresses.HTTP, "smtp", d.addresses.SMTP)
+		"http_socket", d.addresses.HTTPSocket, "grpc", d.addresses.GRPC, "http", d.addresses.HTTP, "smtp", d.addresses.SMTP,
+		"metrics", d.addresses.Metrics)
 	notify("READY=1")
 	if o.Ready != nil {
 		o.Ready(d.addresses)
@@ -135,14 +136,16 @@ func (d *daemon) open(ctx context.Context) error {
 	}
 	_, err := os.Stat(filepath.Join(cfg.DataDir, database.Name))
 	first := errors.Is(err, os.ErrNotExist)
-	if d.db, err = database.Open(ctx, database.Options{Dir: cfg.DataDir, Log: d.log}); err != nil {
-		return err
-	}
+	// The key comes first: with a database and without its key the daemon would
+	// never start again.
 	box, err := secret.Load(secret.Source{
 		KeyFile: cfg.KeyFile, Environment: os.Getenv("POSTILION_KEY"),
 		Credentials: os.Getenv("CREDENTIALS_DIRECTORY"), DataDir: cfg.DataDir, Create: first,
 	})
 	if err != nil {
+		return err
+	}
+	if d.db, err = database.Open(ctx, database.Options{Dir: cfg.DataDir, Log: d.log}); err != nil {
 		return err
 	}
 	d.registry, err = registry.Open(ctx, registry.Options{
@@ -154,6 +157,7 @@ func (d *daemon) open(ctx context.Context) error {
 	if err := d.adminToken(ctx); err != nil {
 		return err
 	}
+	d.warnUnverified(ctx)
 	now := clock.New(clock.System())
 	if err := d.openStore(ctx, now); err != nil {
 		return err
@@ -214,6 +218,16 @@ func (d *daemon) adminToken(ctx context.Context) error {
 		return err
 	}
 	return writeToken(path, token)
+}
+
+// warnUnverified reminds, at each start, of what is easily switched off for a
+// test and forgotten.
+func (d *daemon) warnUnverified(ctx context.Context) {
+	for _, c := range d.registry.All() {
+		if skip, _ := c.Settings["skip_verify"].(bool); skip {
+			d.log.WarnContext(ctx, "certificates are not verified; switch skip_verify off", "connection", c.OwnerName+"/"+c.Name)
+		}
+	}
 }
 
 func (d *daemon) panicked(ctx context.Context, stack []byte) {

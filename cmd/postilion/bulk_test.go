@@ -19,26 +19,26 @@ func TestBulkLines(t *testing.T) {
 	t.Parallel()
 	d := startDaemon(t)
 	var good []string
-	for n := range 300 {
+	for n := range 60 {
 		good = append(good, fmt.Sprintf(`{"message":{"from":{"address":"s@example.com"},"to":[{"address":"p%d@example.com"}],"text":"x"}}`, n))
 	}
 	lines := append([]string{}, good...)
-	lines[9], lines[99] = "{", strings.Replace(good[99], "p99@", "p 99@", 1)
+	lines[9], lines[49] = "{", strings.Replace(good[49], "p49@", "p 49@", 1)
 	path := write(t, "m.jsonl", strings.Join(lines, "\n"))
-	d.run(t, "send", "--bulk", path, "--strict").want(t, exitData, "line 10: ", "line 100: message.to[0].address", "2 of 300 messages are bad; nothing was sent")
+	d.run(t, "send", "--bulk", path, "--strict").want(t, exitData, "line 10: ", "line 50: message.to[0].address", "2 of 60 messages are bad; nothing was sent")
 	if n := d.count(t); n != 0 {
 		t.Errorf("%d messages were sent", n)
 	}
-	d.run(t, "send", "--bulk", path).want(t, exitData, "line 10: ", "line 100: ", "298 messages are accepted; 2 are bad")
+	d.run(t, "send", "--bulk", path).want(t, exitData, "line 10: ", "line 50: ", "58 messages are accepted; 2 are bad")
 	if err := os.WriteFile(path, []byte(strings.Join(good, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.run(t, "send", "--bulk", path, "--strict").want(t, 0, "300 messages are accepted, 298 of them were before")
-	if n := d.count(t); n != 300 {
+	d.run(t, "send", "--bulk", path, "--strict").want(t, 0, "60 messages are accepted, 58 of them were before")
+	if n := d.count(t); n != 60 {
 		t.Errorf("the daemon has %d messages", n)
 	}
 	d.run(t, "send", "--bulk", path, "--run", "again", "--json").want(t, 0, `{"place":"line 1","id":"`)
-	if n := d.count(t); n != 600 {
+	if n := d.count(t); n != 120 {
 		t.Errorf("the daemon has %d messages", n)
 	}
 	d.run(t, "send", "--bulk", path, "--strict", "--connection", "nowhere").want(t, exitData, "nowhere", "stopped at the first message")

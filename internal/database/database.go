@@ -126,6 +126,10 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		options: o, path: filepath.Join(o.Dir, Name), lock: lock,
 		queue: make(chan *write, maxGroup), quit: make(chan struct{}), done: make(chan struct{}),
 	}
+	if err := makePrivate(db.path); err != nil {
+		lock.Close()
+		return nil, err
+	}
 	if err := migrate(ctx, db.path); err != nil {
 		lock.Close()
 		return nil, err

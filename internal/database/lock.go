@@ -22,6 +22,29 @@ func makeDirectory(dir string) error {
 	return SyncDirectory(filepath.Dir(dir))
 }
 
+// makePrivate keeps the database to its owner, also where the directory is open
+// to others. SQLite makes its files with the umask's mode, and those beside the
+// database with that of the database.
+func makePrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		info, err := os.Stat(name)
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			err = os.Chmod(name, 0o600)
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("database: %w", err)
+		}
+	}
+	return nil
+}
+
 // SyncDirectory puts the names in a directory on stable storage.
 func SyncDirectory(dir string) error {
 	d, err := os.Open(dir)

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/postilion-mail/postilion/internal/failpoint"
@@ -145,11 +146,13 @@ func (l *lane) log(job *outbox.Job, report *outbox.Report) {
 		l.d.Log.Debug("sent", "message", job.Message, "connection", l.id, "recipients", sent, "took", report.Duration)
 		return
 	}
-	what := "not sent"
+	what, level := "not sent", slog.LevelInfo
 	if report.Untried {
-		what = "not tried"
+		// Only put off: the pause itself has its line, and in an outage there
+		// would be one for each message that waits.
+		what, level = "not tried", slog.LevelDebug
 	}
-	l.d.Log.Info(what, "message", job.Message, "connection", l.id, "attempt", job.Attempt,
+	l.d.Log.Log(context.Background(), level, what, "message", job.Message, "connection", l.id, "attempt", job.Attempt,
 		"recipients", len(report.Results), "sent", sent, "state", worst.Next.String(), "due", worst.Due,
 		"class", worst.Outcome.Class.String(), "blame", worst.Outcome.Blame.String(),
 		"phase", worst.Outcome.Phase.String(), "code", worst.Outcome.Code, "reply", worst.Outcome.Reply)

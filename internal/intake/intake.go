@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -107,6 +108,10 @@ func New(o Options) *Intake {
 	return &Intake{Options: o}
 }
 
+// collectFrom is the size, in octets, from which a message is worth a garbage
+// collection.
+const collectFrom = 4 << 20
+
 // askFirst is the size from which a key is looked up before the message is
 // composed.
 const askFirst = 128 << 10
@@ -160,6 +165,10 @@ func (in *Intake) Accept(ctx context.Context, s *Submission, before func(uuid.UU
 		before(id)
 	}
 	receipt, err := in.Store.Accept(ctx, m)
+	if size > collectFrom {
+		s.Raw, m.Content = nil, nil
+		debug.FreeOSMemory() // or all this is still there when the next one comes
+	}
 	if err != nil {
 		return Accepted{}, err
 	}
@@ -198,9 +207,18 @@ func (s *Submission) size() int64 {
 // prepare makes the message of the outbox, and the name of its first
 // connection.
 func (in *Intake) prepare(s *Submission, id uuid.UUID, now time.Time) (*outbox.Message, string, error) {
+	size := s.size()
+	if size > collectFrom {
+		// The call has left copies of the message behind, as received and as
+		// decoded; without this they stay while the next ones are made.
+		debug.FreeOSMemory()
+	}
 	content, err := in.content(s, id, now)
 	if err != nil {
 		return nil, "", err
+	}
+	if size > collectFrom && s.Message != nil {
+		s.Message.Attachments = nil // they are in the content now
 	}
 	if size := int64(len(content.Bytes) - len(s.Trace)); size > in.Limits.ContentBytes {
 		return nil, "", fmt.Errorf("%w: as it would be sent it has %d octets and the limit is %d", ErrTooLarge, size, in.Limits.ContentBytes)
@@ -332,12 +350,16 @@ func (in *Intake) chain(s *Submission, c *mail.Content, recipients []outbox.Reci
 }
 
 // hops computes what differs from connection to connection, and gives the
-// further recipients of the first.
+// further recipients of the first. A fallback whose policy refuses the message
+// is left out: it is no reason to refuse what the first connection takes.
 func (in *Intake) hops(m *outbox.Message, c *mail.Content, chain []registry.Connection) ([]string, error) {
 	var extra []string
 	for i := range chain {
 		connection := &chain[i]
 		overlay, err := policy(&connection.Sender).Apply(c.Identity)
+		if err != nil && i > 0 {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -48,7 +48,7 @@ type RecipientView struct {
 	Next       time.Time // of the next attempt, for QUEUED and DEFERRED
 	Connection string    // id: through which it went, or goes next
 	Outcome    plugin.Outcome
-	Reason     string // for HELD
+	Reason     string // for HELD, and for DEFERRED because of a rate
 	Changed    time.Time
 }
 

@@ -18,7 +18,7 @@ func TestConfigureKeepsAll(t *testing.T) {
 	e := newEnv(t)
 	admin := e.Admin().ID
 	wanted := registry.Connection{
-		Name: "relay", DisplayName: "Grüße", Transport: "smtp",
+		Name: "relay", DisplayName: "Grüße", Transport: "smtp", Provider: "gmail",
 		Settings: map[string]any{"host": "h.example", "port": 25, "skip_verify": true, "timeouts": map[string]any{"tls": "60s"}},
 		Sender: registry.SenderPolicy{
 			FromAddress: "a@example.com", FromName: "Ä", ForceFromAddress: true, ForceFromName: true,
@@ -136,17 +136,12 @@ func TestValidateOnly(t *testing.T) {
 	t.Parallel()
 	e := newEnv(t)
 	shop := e.client("shop")
-	changes := e.Subscribe()
-	defer changes.Close()
 	made, created, err := e.Configure(e.ctx(), changeOf(shop, smtp("relay"), dryRun, password("p")))
 	if err != nil || !created || made.Name != "relay" || !made.Default || len(made.StoredSecrets) != 1 {
 		t.Errorf("got %+v, %v, %v", made, created, err)
 	}
 	if _, err := e.Get(shop, "relay"); !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("validate_only stored it: %v", err)
-	}
-	if ids := changes.Take(); len(ids) != 0 {
-		t.Errorf("validate_only announced %v", ids)
 	}
 	_, _, err = e.Configure(e.ctx(), changeOf(shop, smtp("relay", fallbacks("none")), dryRun))
 	wantError(t, err, registry.Invalid, registry.ReasonNoConnection, "connection.fallbacks[0]")

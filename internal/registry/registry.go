@@ -91,7 +91,6 @@ type Registry struct {
 	options Options
 	state   atomic.Pointer[state]
 	users   atomic.Pointer[userIndex]
-	feed    feed
 
 	mu    sync.Mutex // held while something changes
 	stale bool       // a write failed, so that the database may be ahead of state
@@ -173,7 +172,7 @@ func (r *Registry) edit(ctx context.Context, change func(*state) error) error {
 		}
 		return fmt.Errorf("store the change: %w", err)
 	}
-	r.publish(before, after)
+	r.state.Store(after)
 	return nil
 }
 
@@ -187,14 +186,9 @@ func (r *Registry) refresh(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the registry again after a failed write: %w", err)
 	}
-	r.publish(r.state.Load(), s)
+	r.state.Store(s)
 	r.stale = false
 	return nil
-}
-
-func (r *Registry) publish(before, after *state) {
-	r.state.Store(after)
-	r.feed.announce(changedConnections(before, after))
 }
 
 // now is the time as it is stored.

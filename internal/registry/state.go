@@ -151,22 +151,6 @@ func (s *state) sortedConnections() []*connectionRecord {
 	})
 }
 
-// changedConnections are the ids of the connections that differ in two states.
-func changedConnections(before, after *state) []string {
-	var ids []string
-	for id, c := range after.connections {
-		if before.connections[id] != c {
-			ids = append(ids, id)
-		}
-	}
-	for id := range before.connections {
-		if after.connections[id] == nil {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
 // settle gives a deep copy of a record as it will be when it is read again
 // from the database, so that memory and disk cannot differ. Fields that JSON
 // leaves out are the caller's to fill in again.

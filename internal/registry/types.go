@@ -90,6 +90,7 @@ type Connection struct {
 	DisplayName string         `json:"display_name,omitempty"`
 	Transport   string         `json:"transport"`
 	Settings    map[string]any `json:"settings,omitempty"` // JSON's types, by the transport's field names
+	Provider    string         `json:"provider,omitempty"` // id of the preset that filled settings and limits in
 	Sender      SenderPolicy   `json:"sender,omitzero"`
 	Limits      Limits         `json:"limits,omitzero"`
 	// Fallbacks are names, seen from the owner: its own first, then shared.

@@ -72,7 +72,7 @@ func Load(source Source) (*Box, error) {
 		return box, err
 	}
 	if !source.Create {
-		return nil, fmt.Errorf("%w: %s is not there, but the database is: put the file back from the backup, "+
+		return nil, fmt.Errorf("%w: %s is not there, but the database is: put the file back from where you keep it (postilion backup leaves it out), "+
 			"or give the key by --key-file or POSTILION_KEY", ErrMissing, path)
 	}
 	if err := create(path); err != nil {

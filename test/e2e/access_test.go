@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/postilion-mail/postilion/internal/daemontest"
 	"github.com/postilion-mail/postilion/internal/smtptest"
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
 )
@@ -53,22 +54,22 @@ func TestWrongPassword(t *testing.T) {
 
 // token makes a client and gives its token.
 func (d *daemon) token(name, scopes string) string {
-	d.t.Helper()
+	d.T.Helper()
 	made := &postilionv1.CreateClientResponse{}
-	parse(d.t, d.cli("", "clients", "create", name, "--scope", scopes, "--json"), made)
+	parse(d.T, d.cli("", "clients", "create", name, "--scope", scopes, "--json"), made)
 	if made.GetToken() == "" {
-		d.t.Fatal("no token")
+		d.T.Fatal("no token")
 	}
 	return made.GetToken()
 }
 
 // client runs `postilion ARGS` as the client with a token, over TCP.
 func (d *daemon) client(token, stdin string, args ...string) result {
-	d.t.Helper()
+	d.T.Helper()
 	command := exec.Command(programs+"/postilion", args...)
-	command.Env = environment("POSTILION_ADDRESS="+d.grpc, "POSTILION_TOKEN="+token)
+	command.Env = daemontest.Environment("POSTILION_ADDRESS="+d.GRPC, "POSTILION_TOKEN="+token)
 	command.Stdin = strings.NewReader(stdin)
-	return execute(d.t, command)
+	return execute(d.T, command)
 }
 
 // A client that may configure cannot lead the stored password to a host of its
@@ -120,14 +121,14 @@ func TestSecretStaysWithItsHost(t *testing.T) {
 // curl calls a method of MailerService over TCP by curl, with further header
 // lines.
 func (d *daemon) curl(method, body string, headers ...string) (status, answer string) {
-	d.t.Helper()
+	d.T.Helper()
 	args := []string{"--silent", "--show-error", "--max-time", "60", "--write-out", "\n%{http_code}", "-H", "Content-Type: application/json"}
 	for _, header := range headers {
 		args = append(args, "-H", header)
 	}
-	done := execute(d.t, exec.Command("curl", append(args, "-d", body, "http://"+d.http+"/postilion.v1.MailerService/"+method)...))
+	done := execute(d.T, exec.Command("curl", append(args, "-d", body, "http://"+d.HTTP+"/postilion.v1.MailerService/"+method)...))
 	if done.code != 0 {
-		d.t.Fatalf("curl: exit %d: %s", done.code, done.err)
+		d.T.Fatalf("curl: exit %d: %s", done.code, done.err)
 	}
 	at := strings.LastIndexByte(done.out, '\n')
 	return done.out[at+1:], done.out[:at]
@@ -142,7 +143,7 @@ type jsonError struct {
 	}
 }
 
-func errorOf(t *testing.T, answer string) jsonError {
+func errorOf(t testing.TB, answer string) jsonError {
 	t.Helper()
 	var e jsonError
 	if err := json.Unmarshal([]byte(answer), &e); err != nil || len(e.Details) == 0 {

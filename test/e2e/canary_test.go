@@ -18,7 +18,7 @@ type canaries map[string]string
 
 // check looks for the canaries in a text, as they are and in base64 at each
 // alignment, which is how they go over the wire.
-func (c canaries) check(t *testing.T, where, text string) {
+func (c canaries) check(t testing.TB, where, text string) {
 	t.Helper()
 	for what, canary := range c {
 		forms := []string{canary}
@@ -56,7 +56,7 @@ func TestCanaries(t *testing.T) {
 		"the attachment":     "canary-attachment-91cd34",
 	}
 	c["a client's token"] = d.token("shop", "send,read,configure")
-	c["the admin's token"] = strings.TrimSpace(read(t, d.path("data", "admin.token")))
+	c["the admin's token"] = strings.TrimSpace(read(t, d.Path("data", "admin.token")))
 	c["a made-up token"] = "canary-token-made-up-42fe"
 
 	// What people read.
@@ -96,8 +96,8 @@ func TestCanaries(t *testing.T) {
 	note("doctor", d.try("", "doctor"))
 	note("clients", d.try("", "clients", "list", "--json"))
 	said["the metrics"] = get(t, "http://"+metrics+"/metrics")
-	d.stop()
-	said["the log"] = d.log.String()
+	d.Stop()
+	said["the log"] = d.Log.String()
 	if !strings.Contains(said["the log"], `"level":"DEBUG"`) {
 		t.Error("the log is not at debug level")
 	}
@@ -105,7 +105,7 @@ func TestCanaries(t *testing.T) {
 		c.check(t, where, text)
 	}
 	delete(c, "the admin's token") // stands in admin.token
-	err := filepath.WalkDir(d.path("data"), func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(d.Path("data"), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}

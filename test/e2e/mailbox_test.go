@@ -39,7 +39,7 @@ func (s *stored) field(name string) string {
 
 // await waits until the mailbox holds a message with a subject for a recipient.
 // It fails if there are two.
-func (p *postfix) await(t *testing.T, subject, to string) *stored {
+func (p *postfix) await(t testing.TB, subject, to string) *stored {
 	t.Helper()
 	var found []*stored
 	await(t, "a message "+subject+" for "+to+" is stored", func() bool {
@@ -53,7 +53,7 @@ func (p *postfix) await(t *testing.T, subject, to string) *stored {
 }
 
 // find gives the messages in the mailbox with a subject for a recipient.
-func (p *postfix) find(t *testing.T, subject, to string) (found []*stored) {
+func (p *postfix) find(t testing.TB, subject, to string) (found []*stored) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(p.Folder, "mail/box/new/*"))
 	if err != nil {
@@ -72,7 +72,7 @@ func (p *postfix) find(t *testing.T, subject, to string) (found []*stored) {
 
 // parseStored reads what Postfix's virtual(8) has written: the message, with
 // the envelope in fields before it.
-func parseStored(t *testing.T, path string) *stored {
+func parseStored(t testing.TB, path string) *stored {
 	t.Helper()
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -112,7 +112,7 @@ func parseStored(t *testing.T, path string) *stored {
 }
 
 // addresses gives the addresses of a field.
-func (s *stored) addresses(t *testing.T, name string) []*mail.Address {
+func (s *stored) addresses(t testing.TB, name string) []*mail.Address {
 	t.Helper()
 	list, err := mail.ParseAddressList(s.header.Get(name))
 	if err != nil {

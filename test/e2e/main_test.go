@@ -16,15 +16,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/postilion-mail/postilion/internal/daemontest"
 )
 
 const (
 	// patience is how long anything may take before a test gives up.
-	patience = 60 * time.Second
+	patience = daemontest.Patience
 	// pause is between two looks at whether something has happened.
 	pause = 20 * time.Millisecond
-	// repository is the root of the sources, from here.
-	repository = "../.."
 )
 
 // programs is the folder of the built programs, which every user can reach.
@@ -41,32 +41,18 @@ func TestMain(m *testing.M) {
 // build makes the programs as they are shipped, without the race detector, and
 // runs the tests.
 func build(m *testing.M) int {
-	folder, err := publicDir()
+	folder, err := daemontest.Folder()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	defer os.RemoveAll(folder)
 	programs = folder
-	command := exec.Command("go", "build", "-buildvcs=false", "-o", folder+"/", "./cmd/postilion", "./cmd/postilion-sendmail")
-	command.Dir = repository
-	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
-	command.Stderr = os.Stderr
-	if err := command.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "building the programs:", err)
+	if err := daemontest.Build(folder); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
-}
-
-// publicDir makes a folder that other users can go through, with a short name,
-// since sockets come to lie in it. t.TempDir gives neither.
-func publicDir() (string, error) {
-	folder, err := os.MkdirTemp("", "pe")
-	if err != nil {
-		return "", err
-	}
-	return folder, os.Chmod(folder, 0o711)
 }
 
 // scenario begins a scenario: it waits for its turn and gives a folder for it.
@@ -75,7 +61,7 @@ func scenario(t *testing.T) (folder string) {
 	t.Parallel()
 	heavy <- struct{}{}
 	t.Cleanup(func() { <-heavy })
-	folder, err := publicDir()
+	folder, err := daemontest.Folder()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +71,7 @@ func scenario(t *testing.T) (folder string) {
 
 // need fails the test, with the remedy, unless it is root's and the programs
 // are installed.
-func need(t *testing.T, names ...string) {
+func need(t testing.TB, names ...string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("these tests act as several users, and so run as root: run scripts/setup as root, and the tests too")
@@ -98,7 +84,7 @@ func need(t *testing.T, names ...string) {
 }
 
 // needFile is need for what is no program.
-func needFile(t *testing.T, paths ...string) {
+func needFile(t testing.TB, paths ...string) {
 	t.Helper()
 	for _, path := range paths {
 		if _, err := os.Stat(path); err != nil {
@@ -108,7 +94,7 @@ func needFile(t *testing.T, paths ...string) {
 }
 
 // as makes a command run as another user.
-func as(t *testing.T, name string, command *exec.Cmd) {
+func as(t testing.TB, name string, command *exec.Cmd) {
 	t.Helper()
 	uid, gid := identity(t, name)
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}}
@@ -116,7 +102,7 @@ func as(t *testing.T, name string, command *exec.Cmd) {
 }
 
 // identity gives the ids of a user.
-func identity(t *testing.T, name string) (uid, gid uint32) {
+func identity(t testing.TB, name string) (uid, gid uint32) {
 	t.Helper()
 	account, err := user.Lookup(name)
 	if err != nil {
@@ -143,17 +129,12 @@ func host() string {
 	return netip.AddrFrom4([4]byte{127, byte(n<<4 | pid>>16&15), byte(pid >> 8), byte(pid)}).String()
 }
 
-// await asks until a condition holds.
-func await(t *testing.T, what string, holds func() bool) {
+func await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for late := time.Now().Add(patience); !holds(); time.Sleep(pause) {
-		if time.Now().After(late) {
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
+	daemontest.Await(t, what, holds)
 }
 
-func write(t *testing.T, path, content string, mode os.FileMode) string {
+func write(t testing.TB, path, content string, mode os.FileMode) string {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), mode); err != nil {
 		t.Fatal(err)
@@ -164,7 +145,7 @@ func write(t *testing.T, path, content string, mode os.FileMode) string {
 	return path
 }
 
-func read(t *testing.T, path string) string {
+func read(t testing.TB, path string) string {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -174,7 +155,7 @@ func read(t *testing.T, path string) string {
 }
 
 // script copies a script of testdata to where every user can read it.
-func script(t *testing.T, folder, name string) string {
+func script(t testing.TB, folder, name string) string {
 	t.Helper()
 	return write(t, filepath.Join(folder, name), read(t, filepath.Join("testdata", name)), 0o644)
 }

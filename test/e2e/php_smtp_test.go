@@ -15,7 +15,7 @@ func TestPHPBySMTP(t *testing.T) {
 	p := startProvider(t, folder)
 	d := startDaemon(t, folder, "--smtp-listen", "127.0.0.1:0")
 	d.configure(p, password)
-	ip, port, _ := net.SplitHostPort(d.smtp)
+	ip, port, _ := net.SplitHostPort(d.SMTP)
 	run := func(user, token string) result {
 		command := exec.Command("php", script(t, folder, "smtp.php"), "Hello", ip, port, user, token)
 		as(t, "www-data", command)

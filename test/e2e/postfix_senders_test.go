@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"github.com/postilion-mail/postilion/internal/daemontest"
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
 	"github.com/postilion-mail/postilion/sdk"
 )
@@ -37,7 +38,7 @@ func attachment() []byte {
 // sending is a way to hand over the same letter.
 type sending struct {
 	name string
-	send func(t *testing.T, r *postfixRig, subject, domain string)
+	send func(t testing.TB, r *postfixRig, subject, domain string)
 	// What this way cannot say: nothing else about the sender than the daemon
 	// knows; no attachment and HTML; no envelope sender beside From.
 	anonymous, bare, noEnvelope bool
@@ -100,7 +101,7 @@ func TestSendersToPostfix(t *testing.T) {
 }
 
 // checkLetter looks at all copies of the letter.
-func checkLetter(t *testing.T, p *postfix, way sending, subject, domain string) {
+func checkLetter(t testing.TB, p *postfix, way sending, subject, domain string) {
 	t.Helper()
 	recipients := []string{"to@" + domain, "copy@" + domain, "hidden@" + domain}
 	if way.anonymous {
@@ -123,7 +124,7 @@ func checkLetter(t *testing.T, p *postfix, way sending, subject, domain string) 
 	}
 }
 
-func checkEnvelope(t *testing.T, way sending, s *stored) {
+func checkEnvelope(t testing.TB, way sending, s *stored) {
 	t.Helper()
 	from, envelope, name := "from@shop.example", "bounce@shop.example", "Lädchen"
 	switch {
@@ -152,7 +153,7 @@ func checkEnvelope(t *testing.T, way sending, s *stored) {
 	}
 }
 
-func checkContent(t *testing.T, way sending, s *stored) {
+func checkContent(t testing.TB, way sending, s *stored) {
 	t.Helper()
 	if text := strings.ReplaceAll(s.texts["text/plain"], "\r\n", "\n"); strings.TrimRight(text, "\n") != strings.TrimRight(letterText, "\n") {
 		t.Errorf("the text is %q", text)
@@ -170,11 +171,11 @@ func checkContent(t *testing.T, way sending, s *stored) {
 
 // php runs a script by the subject, the domain and further arguments, as
 // www-data, with our sendmail in sendmail_path.
-func php(name string, args ...string) func(*testing.T, *postfixRig, string, string) {
-	return func(t *testing.T, r *postfixRig, subject, domain string) {
+func php(name string, args ...string) func(testing.TB, *postfixRig, string, string) {
+	return func(t testing.TB, r *postfixRig, subject, domain string) {
 		t.Helper()
 		program, env := r.sendmail()
-		all := []string{"-d", "sendmail_path=" + program + " -t -i", script(t, r.folder, name), subject, domain}
+		all := []string{"-d", "sendmail_path=" + program + " -t -i", script(t, r.Folder, name), subject, domain}
 		for _, arg := range args {
 			all = append(all, strings.NewReplacer("FILE", r.file, "SENDMAIL", program).Replace(arg))
 		}
@@ -185,7 +186,7 @@ func php(name string, args ...string) func(*testing.T, *postfixRig, string, stri
 }
 
 // asWWW runs a command as www-data; it must succeed, and say nothing.
-func (r *postfixRig) asWWW(t *testing.T, command *exec.Cmd) {
+func (r *postfixRig) asWWW(t testing.TB, command *exec.Cmd) {
 	t.Helper()
 	as(t, "www-data", command)
 	if done := execute(t, command); done.code != 0 || done.err != "" {
@@ -193,7 +194,7 @@ func (r *postfixRig) asWWW(t *testing.T, command *exec.Cmd) {
 	}
 }
 
-func sendByCurl(t *testing.T, r *postfixRig, subject, domain string) {
+func sendByCurl(t testing.TB, r *postfixRig, subject, domain string) {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"message": map[string]any{
 		"from":        map[string]string{"address": "from@shop.example", "name": "Lädchen"},
@@ -208,15 +209,15 @@ func sendByCurl(t *testing.T, r *postfixRig, subject, domain string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command("curl", "--silent", "--show-error", "--fail-with-body", "--unix-socket", r.httpSocket(),
+	command := exec.Command("curl", "--silent", "--show-error", "--fail-with-body", "--unix-socket", r.HTTPSocket(),
 		"http://postilion/postilion.v1.MailerService/Send", "-H", "Content-Type: application/json", "--data-binary", "@-")
 	command.Stdin = bytes.NewReader(body)
 	r.asWWW(t, command)
 }
 
-func sendByGo(t *testing.T, r *postfixRig, subject, domain string) {
+func sendByGo(t testing.TB, r *postfixRig, subject, domain string) {
 	t.Helper()
-	client, err := sdk.Dial(r.socket(), sdk.WithToken(""))
+	client, err := sdk.Dial(r.Socket(), sdk.WithToken(""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,17 +232,17 @@ func sendByGo(t *testing.T, r *postfixRig, subject, domain string) {
 	}
 }
 
-func sendByPython(t *testing.T, r *postfixRig, subject, domain string) {
+func sendByPython(t testing.TB, r *postfixRig, subject, domain string) {
 	t.Helper()
-	command := exec.Command("/usr/bin/python3", "-B", script(t, r.folder, "send.py"), subject, domain, r.file, r.socket(), r.stubs)
-	command.Env = environment("GRPC_VERBOSITY=ERROR")
+	command := exec.Command("/usr/bin/python3", "-B", script(t, r.Folder, "send.py"), subject, domain, r.file, r.Socket(), r.stubs)
+	command.Env = daemontest.Environment("GRPC_VERBOSITY=ERROR")
 	r.asWWW(t, command)
 }
 
 // pythonStubs makes the stubs with Debian's protoc and plugin. They are made
 // from descriptors, since protoc before 22 does not know the option
 // debug_redact of our sources.
-func pythonStubs(t *testing.T, folder string) string {
+func pythonStubs(t testing.TB, folder string) string {
 	t.Helper()
 	set := &descriptorpb.FileDescriptorSet{}
 	seen := make(map[string]bool)

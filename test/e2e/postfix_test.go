@@ -10,6 +10,7 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/postilion-mail/postilion/internal/daemontest"
 	"github.com/postilion-mail/postilion/internal/smtptest"
 )
 
@@ -23,7 +24,7 @@ const (
 // and a login, and puts what it takes for example.net and old.example into one
 // maildir.
 type postfix struct {
-	t *testing.T
+	t testing.TB
 
 	Folder string
 	Host   string
@@ -39,7 +40,7 @@ type postfix struct {
 }
 
 // startPostfix starts both servers and stops them with the test.
-func startPostfix(t *testing.T, folder string) *postfix {
+func startPostfix(t testing.TB, folder string) *postfix {
 	t.Helper()
 	need(t, "dovecot", "postconf")
 	const master = "/usr/lib/postfix/sbin/master"
@@ -125,7 +126,7 @@ func (p *postfix) certify() {
 // run runs a server as a process group of its own until the test ends.
 func (p *postfix) run(command *exec.Cmd) {
 	p.t.Helper()
-	var log output
+	var log daemontest.Output
 	command.Stdout, command.Stderr = &log, &log
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.WaitDelay = time.Second // its children may hold the pipe

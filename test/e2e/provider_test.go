@@ -27,7 +27,7 @@ type provider struct {
 	ca string // file
 }
 
-func startProvider(t *testing.T, folder string, options ...smtptest.Option) *provider {
+func startProvider(t testing.TB, folder string, options ...smtptest.Option) *provider {
 	t.Helper()
 	ca, err := smtptest.NewCA()
 	if err != nil {
@@ -52,7 +52,7 @@ func (p *provider) flags() []string {
 
 // configure makes the connection "provider", or changes it.
 func (d *daemon) configure(p *provider, secret string, more ...string) {
-	d.t.Helper()
+	d.T.Helper()
 	args := append([]string{"configure", "provider", "--password-file", "-", "--shared"}, p.flags()...)
 	d.cli(secret, append(args, more...)...)
 }
@@ -60,31 +60,31 @@ func (d *daemon) configure(p *provider, secret string, more ...string) {
 // post calls a method by JSON over the Unix socket and gives HTTP status and
 // answer.
 func (d *daemon) post(method, body string) (int, string) {
-	d.t.Helper()
+	d.T.Helper()
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", d.httpSocket())
+			return new(net.Dialer).DialContext(ctx, "unix", d.HTTPSocket())
 		},
 	}}
 	answer, err := client.Post("http://postilion/postilion.v1."+method, "application/json", strings.NewReader(body))
 	if err != nil {
-		d.t.Fatal(err)
+		d.T.Fatal(err)
 	}
 	defer answer.Body.Close()
 	content, err := io.ReadAll(answer.Body)
 	if err != nil {
-		d.t.Fatal(err)
+		d.T.Fatal(err)
 	}
 	return answer.StatusCode, string(content)
 }
 
 // send sends a letter with a subject by JSON, for nobody in particular.
 func (d *daemon) send(subject string) {
-	d.t.Helper()
+	d.T.Helper()
 	status, answer := d.post("MailerService/Send", letter(subject))
 	if status != http.StatusOK {
-		d.t.Fatalf("%d: %s", status, answer)
+		d.T.Fatalf("%d: %s", status, answer)
 	}
 }
 
@@ -94,14 +94,14 @@ func letter(subject string) string {
 
 // mailByPHP calls mail() as www-data and tells whether it returned true.
 func (d *daemon) mailByPHP(subject string) bool {
-	d.t.Helper()
+	d.T.Helper()
 	program, env := d.sendmail()
-	command := exec.Command("php", "-d", "sendmail_path="+program+" -t -i", script(d.t, d.folder, "mail.php"), subject, "example.net")
+	command := exec.Command("php", "-d", "sendmail_path="+program+" -t -i", script(d.T, d.Folder, "mail.php"), subject, "example.net")
 	command.Env = env
-	as(d.t, "www-data", command)
-	done := execute(d.t, command)
+	as(d.T, "www-data", command)
+	done := execute(d.T, command)
 	if done.code > 1 {
-		d.t.Fatalf("php: exit %d\n%s%s", done.code, done.out, done.err)
+		d.T.Fatalf("php: exit %d\n%s%s", done.code, done.out, done.err)
 	}
 	return done.code == 0
 }
@@ -175,7 +175,7 @@ func TestProviderDown(t *testing.T) {
 
 // startBusy gives a provider that refuses all recipients for now, until the
 // channel is closed.
-func startBusy(t *testing.T, folder string) (*provider, chan struct{}) {
+func startBusy(t testing.TB, folder string) (*provider, chan struct{}) {
 	t.Helper()
 	busy := make(chan struct{})
 	return startProvider(t, folder, func(c *smtptest.Config) {
@@ -193,9 +193,9 @@ func startBusy(t *testing.T, folder string) (*provider, chan struct{}) {
 // awaitAttempts waits until the only message is deferred after so many
 // attempts.
 func (d *daemon) awaitAttempts(n int32) *postilionv1.StoredMessage {
-	d.t.Helper()
+	d.T.Helper()
 	var waiting *postilionv1.StoredMessage
-	await(d.t, "the attempts have failed", func() bool {
+	await(d.T, "the attempts have failed", func() bool {
 		list := d.messages("--state", "deferred")
 		if len(list) != 1 || list[0].GetRecipients()[0].GetAttempts() < n {
 			return false
@@ -204,7 +204,7 @@ func (d *daemon) awaitAttempts(n int32) *postilionv1.StoredMessage {
 		return true
 	})
 	if o := waiting.GetRecipients()[0].GetOutcome(); o.GetCode() != 450 || o.GetEnhancedCode() != "4.2.1" || !strings.Contains(o.GetReply(), "mailbox busy") {
-		d.t.Errorf("the server's words are lost: %v", o)
+		d.T.Errorf("the server's words are lost: %v", o)
 	}
 	return waiting
 }
@@ -242,7 +242,7 @@ func TestDaemonDown(t *testing.T) {
 	p := startProvider(t, folder)
 	d := startDaemon(t, folder)
 	d.configure(p, password)
-	d.stop()
+	d.Stop()
 
 	for _, subject := range []string{"first", "second"} {
 		if !d.mailByPHP(subject) {
@@ -252,10 +252,10 @@ func TestDaemonDown(t *testing.T) {
 	if n := p.Count(); n != 0 {
 		t.Fatalf("%d messages arrived already", n)
 	}
-	d.start()
+	d.Start()
 	list := d.awaitAll(2, sent)
-	d.stop()
-	d.start()
+	d.Stop()
+	d.Start()
 	d.send("third")
 	d.awaitAll(3, sent)
 	for _, subject := range []string{"first", "second", "third"} {
@@ -268,7 +268,7 @@ func TestDaemonDown(t *testing.T) {
 			t.Errorf("it came in as %v", message)
 		}
 	}
-	left, err := filepath.Glob(d.path("maildrop", "*"))
+	left, err := filepath.Glob(d.Path("maildrop", "*"))
 	if err != nil || len(left) > 0 && (len(left) > 1 || filepath.Base(left[0]) != "bad") {
 		t.Errorf("left in the maildrop: %v, %v", left, err)
 	}

@@ -28,23 +28,23 @@ type supervisor struct {
 
 // hold opens a socket for the daemon.
 func (s *supervisor) hold(name, network, address string) (at string) {
-	s.t.Helper()
+	s.T.Helper()
 	listener, err := net.Listen(network, address)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	if unix, ok := listener.(*net.UnixListener); ok {
 		unix.SetUnlinkOnClose(false)
 		if err := os.Chmod(address, 0o666); err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 	}
 	file, err := listener.(interface{ File() (*os.File, error) }).File()
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	_ = listener.Close() // the file holds it
-	s.t.Cleanup(func() { _ = file.Close() })
+	s.T.Cleanup(func() { _ = file.Close() })
 	s.names, s.files = append(s.names, name), append(s.files, file)
 	return listener.Addr().String()
 }
@@ -52,16 +52,16 @@ func (s *supervisor) hold(name, network, address string) (at string) {
 // start starts the daemon with the sockets. LISTEN_PID must be its process id,
 // which a shell knows that becomes the daemon.
 func (s *supervisor) start() {
-	s.t.Helper()
-	command := exec.Command("sh", append([]string{"-c", `LISTEN_PID=$$; export LISTEN_PID; exec "$0" "$@"`, filepath.Join(programs, "postilion")}, s.args...)...)
+	s.T.Helper()
+	command := exec.Command("sh", append([]string{"-c", `LISTEN_PID=$$; export LISTEN_PID; exec "$0" "$@"`, filepath.Join(programs, "postilion")}, s.Args...)...)
 	command.Env = []string{fmt.Sprintf("LISTEN_FDS=%d", len(s.files)), "LISTEN_FDNAMES=" + strings.Join(s.names, ":")}
 	command.ExtraFiles = s.files
-	s.launch(command)
+	s.Launch(command)
 }
 
 // load is many clients at a steady pace.
 type load struct {
-	t     *testing.T
+	t     testing.TB
 	calls atomic.Int64 // ended
 }
 
@@ -96,22 +96,23 @@ func TestRestartUnderLoad(t *testing.T) {
 	folder := scenario(t)
 	p := startProvider(t, folder, func(c *smtptest.Config) { c.Security = smtptest.Plain; c.PlainAuth = true })
 	s := &supervisor{daemon: newDaemon(t, folder)}
-	if err := os.MkdirAll(s.path("run"), 0o711); err != nil {
+	if err := os.MkdirAll(s.Path("run"), 0o711); err != nil {
 		t.Fatal(err)
 	}
-	s.hold("grpc", "unix", s.socket())
-	s.hold("http", "unix", s.httpSocket())
-	url := "http://" + s.hold("http-tcp", "tcp", "127.0.0.1:0")
-	s.hold("grpc-tcp", "tcp", "127.0.0.1:0")
+	s.hold("grpc", "unix", s.Socket())
+	s.hold("http", "unix", s.HTTPSocket())
+	// Under the names of their Unix sockets, as packaging/systemd has them.
+	url := "http://" + s.hold("http", "tcp", "127.0.0.1:0")
+	s.hold("grpc", "tcp", "127.0.0.1:0")
 	s.start()
-	s.ready()
+	s.Ready()
 	s.configure(p, password, "--security", "none")
 	token := s.token("shop", "send")
 
 	unix := &http.Client{Timeout: 2 * patience, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", s.httpSocket())
+			return new(net.Dialer).DialContext(ctx, "unix", s.HTTPSocket())
 		},
 	}}
 	tcp := &http.Client{Timeout: 2 * patience, Transport: bearer{&http.Transport{DisableKeepAlives: true}, token}}
@@ -128,11 +129,11 @@ func TestRestartUnderLoad(t *testing.T) {
 	}
 	for restart := range int64(2) {
 		await(t, "the load is on", func() bool { return l.calls.Load() >= (restart+1)*requests/3 })
-		s.stop()
+		s.Stop()
 		s.start()
 	}
 	clientsDone.Wait()
-	s.ready()
+	s.Ready()
 	list := s.awaitAll(requests, sent)
 	for _, message := range list {
 		if message.GetRecipients()[0].GetPossibleDuplicate() {

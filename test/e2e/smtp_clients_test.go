@@ -26,7 +26,7 @@ type port struct {
 func (p *port) address() string { return net.JoinHostPort(p.host, p.number) }
 
 // startPort starts a daemon with an SMTP port.
-func startPort(t *testing.T, folder string, args ...string) (*daemon, *port) {
+func startPort(t testing.TB, folder string, args ...string) (*daemon, *port) {
 	t.Helper()
 	ca, err := smtptest.NewCA()
 	if err != nil {
@@ -191,7 +191,7 @@ func TestSMTPSource(t *testing.T) {
 	}
 	// It has been told of each that it is safe; so they all arrive, once.
 	await(t, "all are sent", func() bool { return sink.Count() >= messages })
-	d.stop()
+	d.Stop()
 	time.Sleep(pause)
 	if n := sink.Count(); n != messages {
 		t.Errorf("%d messages at the sink, not %d", n, messages)

@@ -15,11 +15,11 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/postilion-mail/postilion/internal/failpoint"
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
 	"github.com/postilion-mail/postilion/sdk"
-	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // patience is how long anything may take before the harness gives up.

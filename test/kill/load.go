@@ -82,6 +82,12 @@ type load struct {
 	cancel context.CancelCauseFunc
 	wait   sync.WaitGroup
 
+	// power is held for reading while sendmail runs, under the context live,
+	// which ends with the power.
+	power sync.RWMutex
+	live  context.Context
+	die   context.CancelFunc
+
 	mu       sync.Mutex
 	allowed  int
 	begun    int
@@ -108,6 +114,7 @@ func startLoad(ctx context.Context, p place, seed uint64, senders int) (*load, e
 		},
 	}}
 	ctx, l.cancel = context.WithCancelCause(ctx)
+	l.live, l.die = context.WithCancel(context.WithoutCancel(ctx))
 	for range senders {
 		l.wait.Go(func() {
 			for n := range l.tickets(ctx) {
@@ -173,6 +180,7 @@ func (l *load) end() {
 	l.change(func() { l.ended = true })
 	l.wait.Wait()
 	l.cancel(nil)
+	l.die()
 	l.http.CloseIdleConnections()
 	_ = l.grpc.Close()
 }
@@ -204,6 +212,17 @@ func (l *load) deliver(ctx context.Context, n int) error {
 		}
 	})
 	return err
+}
+
+// loseThePower ends what runs on the daemon's machine, then cuts. A sendmail
+// that outlived its own machine would find the maildrop of after the cut under
+// the same name, sync that, and say that all is well.
+func (l *load) loseThePower(cut func() error) error {
+	l.die()
+	l.power.Lock()
+	defer l.power.Unlock()
+	l.live, l.die = context.WithCancel(context.WithoutCancel(l.live))
+	return cut()
 }
 
 // errAway means that it is not known whether the message was accepted.
@@ -272,8 +291,12 @@ func (l *load) byJSON(ctx context.Context, e *entry) (bool, error) {
 // bySendmail runs the drop-in command, which leaves the message in the
 // maildrop while the daemon is down.
 func (l *load) bySendmail(ctx context.Context, e *entry) error {
+	l.power.RLock()
+	defer l.power.RUnlock()
+	live := l.live
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	defer context.AfterFunc(live, cancel)()
 	command := exec.CommandContext(ctx, filepath.Join(l.programs, "postilion-sendmail"),
 		append([]string{"-i", "-f", "load@load.example"}, e.recipients...)...)
 	command.Env = environment("POSTILION_SOCKET="+l.httpSocket(), "POSTILION_MAILDROP_DIR="+l.maildrop())
@@ -282,6 +305,9 @@ func (l *load) bySendmail(ctx context.Context, e *entry) error {
 	if err == nil {
 		e.answered = true
 		return nil
+	}
+	if live.Err() != nil {
+		return nil // it has died, too, without an answer
 	}
 	exit := (*exec.ExitError)(nil)
 	if !errors.As(err, &exit) || exit.ExitCode() == 75 || ctx.Err() != nil {

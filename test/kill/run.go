@@ -207,7 +207,7 @@ func (r *run) cut(some bool) error {
 		seed = r.random.Uint64() | 1
 	}
 	r.result.Cuts++
-	return r.disk.Cut(seed)
+	return r.load.loseThePower(func() error { return r.disk.Cut(seed) })
 }
 
 // live returns when the daemon is dead or is to be killed: at a random count

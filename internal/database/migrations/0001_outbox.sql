@@ -87,6 +87,7 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_ready ON jobs (lane, priority, client, due) WHERE state IN (1, 3);
 CREATE INDEX jobs_expires ON jobs (expires) WHERE state IN (1, 3);
 CREATE INDEX jobs_later ON jobs (state) WHERE state IN (3, 4);
+CREATE INDEX jobs_blamed ON jobs (lane, blame, due) WHERE state = 3;
 
 -- An event is also the record of an attempt, if it began.
 CREATE TABLE events (

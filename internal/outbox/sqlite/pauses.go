@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"encoding/json"
+	"math"
 
 	"github.com/postilion-mail/postilion/internal/database"
 	"github.com/postilion-mail/postilion/internal/outbox"
@@ -51,31 +52,45 @@ func (s *Store) SetPause(ctx context.Context, p outbox.Pause) error {
 
 // ClearPause removes a pause and makes due at once what was deferred on the
 // lane because of the connection's login or settings, or because its server
-// could not be reached: a wrong host or port looks like that.
+// could not be reached: a wrong host or port looks like that. It reads no more
+// than those.
 func (s *Store) ClearPause(ctx context.Context, lane string) error {
 	err := s.write(ctx, func(tx *database.Tx, _ *change) error {
 		_, err := tx.Exec(`DELETE FROM pauses WHERE lane = ?`, lane)
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	now, n := s.moment().due(), 0
-	blamed := func(j *job) bool {
-		if j.state != outbox.Deferred || j.due <= now {
-			return false
+	for _, blame := range []plugin.Blame{plugin.BlameAuth, plugin.BlameConnection, plugin.BlameNetwork} {
+		if err != nil {
+			return err
 		}
-		switch j.blame {
-		case plugin.BlameAuth, plugin.BlameConnection:
-			return true
-		case plugin.BlameNetwork:
-			return !j.dup // what may have been accepted waits its time
-		}
-		return false
+		err = s.undefer(ctx, lane, blame)
 	}
-	return s.eachWaiting(ctx, lane, blamed, func(tx *database.Tx, c *change, j *job, now moment) error {
-		j.due = now.due()
-		c.put(j, now)
-		return saveJob(tx, j)
-	}, &n)
+	return err
+}
+
+// undefer makes due what was deferred on a lane for a reason, a page at a time.
+// What may have been accepted, though the network is to blame, waits its time.
+func (s *Store) undefer(ctx context.Context, lane string, blame plugin.Blame) error {
+	for due, id := s.moment().due(), int64(math.MaxInt64); ; {
+		var jobs []*job
+		err := s.write(ctx, func(tx *database.Tx, c *change) (err error) {
+			now := s.moment()
+			jobs, err = queryJobs(tx, `SELECT`+jobColumns+`FROM jobs WHERE state = 3 AND lane = ? AND blame = ? AND (due, id) > (?, ?)
+				ORDER BY due, id LIMIT ?`, lane, uint8(blame), due, id, page)
+			for _, j := range jobs {
+				seen := *j // where to go on from
+				if err == nil && !(j.dup && blame == plugin.BlameNetwork) {
+					j.due = now.due()
+					c.put(j, now)
+					err = saveJob(tx, j)
+				}
+				*j = seen
+			}
+			return err
+		})
+		if err != nil || len(jobs) < page {
+			return err
+		}
+		due, id = jobs[len(jobs)-1].due, jobs[len(jobs)-1].id
+	}
 }

@@ -173,8 +173,9 @@ func (k *claiming) putOff(p outbox.Priority, client string, limit *outbox.Rate, 
 		if err := k.c.turn(j, outbox.TriggerLimit); err != nil {
 			return err
 		}
-		j.due, j.blame = k.now.keep(opens), plugin.BlameLimit
-		if _, err := k.tx.Exec(`UPDATE jobs SET state = ?, due = ?, blame = ? WHERE id = ?`, uint8(j.state), j.due, uint8(j.blame), j.id); err != nil {
+		j.due, j.blame, j.reason = k.now.keep(opens), plugin.BlameLimit, e.outcome.Reply
+		if _, err := k.tx.Exec(`UPDATE jobs SET state = ?, due = ?, blame = ?, reason = ? WHERE id = ?`,
+			uint8(j.state), j.due, uint8(j.blame), j.reason, j.id); err != nil {
 			return err
 		}
 		if err := k.s.tell(k.tx, k.c, j, e); err != nil {

@@ -70,6 +70,7 @@ type Store struct {
 	handoff outbox.Handoff
 	ready   ready
 	trash   trash
+	disk    disk
 
 	mu       sync.Mutex
 	counters map[counterKey]counter

@@ -10,6 +10,7 @@ import (
 
 	"github.com/postilion-mail/postilion/internal/database"
 	"github.com/postilion-mail/postilion/internal/outbox"
+	"github.com/postilion-mail/postilion/plugin"
 )
 
 // Get shows a message: see outbox.Reader.
@@ -96,7 +97,10 @@ func recipientViews(tx *database.Tx, v *outbox.View, now moment) (list []outbox.
 			r.Connection = v.Chain[hop].Connection
 		}
 		if j := jobs[id]; j != nil {
-			r.State, r.Connection, r.Reason = j.state, j.lane, j.reason
+			r.State, r.Connection = j.state, j.lane
+			if j.state == outbox.Held || j.state == outbox.Deferred && j.blame == plugin.BlameLimit {
+				r.Reason = j.reason
+			}
 			if j.waits() {
 				r.Next = now.time(j.due)
 			}

@@ -2,11 +2,14 @@ package api
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/postilion-mail/postilion/internal/outbox"
+	"github.com/postilion-mail/postilion/internal/registry"
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
 	"github.com/postilion-mail/postilion/server/internal/auth"
 	"github.com/postilion-mail/postilion/server/internal/convert"
@@ -23,7 +26,17 @@ func (a *API) CreateClient(ctx context.Context, req *postilionv1.CreateClientReq
 	if err != nil {
 		return nil, err
 	}
+	if client.Limits != (registry.Limits{}) {
+		a.limitsChanged()
+	}
 	return &postilionv1.CreateClientResponse{Client: convert.FromClient(client), Token: token}, nil
+}
+
+// limitsChanged has a client's limits hold in all lanes at once.
+func (a *API) limitsChanged() {
+	for _, c := range a.Registry.All() {
+		a.Dispatcher.Configure(c.ID)
+	}
 }
 
 // ListClients implements postilion.v1.AdminService.
@@ -45,9 +58,7 @@ func (a *API) UpdateClient(ctx context.Context, req *postilionv1.UpdateClientReq
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range a.Registry.All() { // its limits hold in all lanes
-		a.Dispatcher.Configure(c.ID)
-	}
+	a.limitsChanged()
 	return &postilionv1.UpdateClientResponse{Client: convert.FromClient(client)}, nil
 }
 
@@ -70,21 +81,51 @@ func (a *API) DeleteClient(ctx context.Context, req *postilionv1.DeleteClientReq
 	if waiting > 0 && !req.GetForce() {
 		return nil, fault.Fault{
 			Code: codes.FailedPrecondition, Reason: "mail_waits", Resource: "client/" + client.Name, Text: "mail of this client waits",
-			Remedy: "wait until it has gone out, or delete with force, which holds what waits for the client's own connections",
+			Remedy: "wait until it has gone out, or delete with force, which holds what waits",
 		}.Err()
 	}
 	if err := a.Registry.DeleteClient(ctx, req.GetName()); err != nil {
 		return nil, err
 	}
 	out := &postilionv1.DeleteClientResponse{}
+	ctx = context.WithoutCancel(ctx) // to the end, now that it has begun
+	why := "the client " + client.Name + " was deleted"
 	for _, lane := range lanes {
-		held, err := a.Store.HoldLane(context.WithoutCancel(ctx), lane, "the client "+client.Name+" was deleted")
+		a.Dispatcher.Configure(lane) // lest its open sessions take more
+		held, err := a.Store.HoldLane(ctx, lane, why)
 		if err != nil {
 			return nil, err
 		}
 		out.Held += int64(held)
 	}
-	return out, nil
+	shared, err := a.holdAll(ctx, client.ID, why)
+	out.Held += shared
+	return out, err
+}
+
+// holdAll holds what waits of a client, through whatever connections, and
+// gives the number of messages.
+func (a *API) holdAll(ctx context.Context, client, why string) (int64, error) {
+	f := outbox.Filter{Client: client, States: []outbox.State{outbox.Queued, outbox.Deferred}, Limit: maxPage}
+	var held int64
+	for {
+		views, next, err := a.Store.List(ctx, f)
+		if err != nil {
+			return held, err
+		}
+		for i := range views {
+			switch _, err := a.Store.Hold(ctx, client, views[i].ID, why); {
+			case err == nil:
+				held++
+			case !errors.Is(err, outbox.ErrTooLate): // it has gone out meanwhile
+				return held, err
+			}
+		}
+		if next == 0 {
+			return held, nil
+		}
+		f.Before = next
+	}
 }
 
 // CreateToken implements postilion.v1.AdminService.
@@ -114,7 +155,7 @@ func (a *API) ListTransports(context.Context, *postilionv1.ListTransportsRequest
 }
 
 // features are what a client of another version may ask for.
-var features = []string{"send", "send_batch", "wait", "idempotency", "events", "watch", "routes", "fallback", "hold"}
+var features = []string{"send", "send_batch", "wait", "idempotency", "events", "watch", "routes", "fallback", "hold", "backup", "providers"}
 
 // GetServerInfo implements postilion.v1.AdminService.
 func (a *API) GetServerInfo(ctx context.Context, _ *postilionv1.GetServerInfoRequest) (*postilionv1.GetServerInfoResponse, error) {

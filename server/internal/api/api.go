@@ -45,6 +45,8 @@ type API struct {
 	Panicked func(ctx context.Context, stack []byte)
 	// Stopping is closed when calls that wait should come to an end.
 	Stopping <-chan struct{}
+
+	tests quota
 }
 
 // ConnectionName implements convert.Names.

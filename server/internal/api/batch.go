@@ -59,6 +59,9 @@ func (a *API) sendBatch(ctx context.Context, s stream[postilionv1.SendBatchReque
 		if next.err != nil {
 			return next.err
 		}
+		if err := id.Still(); err != nil {
+			return err
+		}
 		req := next.req
 		if err := checkCorrelation(req.GetCorrelationId(), seen); err != nil {
 			return err

@@ -62,24 +62,39 @@ func (a *API) change(ctx context.Context, req *postilionv1.ConfigureRequest) (re
 	if wanted == nil {
 		return change, fault.Invalid("connection", "is missing", "give at least its name and transport")
 	}
-	if mask := req.GetUpdateMask(); mask != nil {
-		stored, err := a.Registry.Get(id.Client, wanted.GetName())
-		if err != nil {
-			return change, err
-		}
-		if stored.Owner != id.Client {
-			return change, fault.NotFound("connection", wanted.GetName())
-		}
-		if wanted, err = convert.Patch(convert.FromConnection(&stored), wanted, mask.GetPaths()); err != nil {
-			return change, err
-		}
-		if change.ETag == "" {
-			change.ETag = stored.ETag // the patch is for what was read here
+	var err error
+	if req.GetUpdateMask() == nil {
+		wanted, err = convert.Fill(wanted)
+	} else {
+		var etag string
+		if wanted, etag, err = a.patch(id, req); change.ETag == "" {
+			change.ETag = etag // the patch is for what was read here
 		}
 	}
-	var err error
+	if err != nil {
+		return change, err
+	}
 	change.Connection, change.Secrets, err = convert.Connection(wanted)
 	return change, err
+}
+
+// patch gives the stored connection with the fields of the mask as the request
+// has them, and the stored one's etag.
+func (a *API) patch(id auth.Identity, req *postilionv1.ConfigureRequest) (*postilionv1.Connection, string, error) {
+	wanted, paths := req.GetConnection(), req.GetUpdateMask().GetPaths()
+	stored, err := a.Registry.Get(id.Client, wanted.GetName())
+	if err != nil {
+		return nil, "", err
+	}
+	if stored.Owner != id.Client {
+		return nil, "", fault.NotFound("connection", wanted.GetName())
+	}
+	before := convert.FromConnection(&stored)
+	if wanted, err = convert.Patch(before, wanted, paths); err != nil {
+		return nil, "", err
+	}
+	wanted, err = convert.Refill(wanted, before, paths)
+	return wanted, stored.ETag, err
 }
 
 // checkChange judges what the registry does not know: the transport's

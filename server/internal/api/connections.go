@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/postilion-mail/postilion/internal/diagnose"
+	"github.com/postilion-mail/postilion/internal/provider"
 	"github.com/postilion-mail/postilion/internal/registry"
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
 	"github.com/postilion-mail/postilion/server/internal/auth"
@@ -97,11 +98,21 @@ func (a *API) DeleteConnection(ctx context.Context, req *postilionv1.DeleteConne
 	if _, err := a.Registry.Delete(ctx, id.Client, req.GetName(), req.GetEtag()); err != nil {
 		return nil, err
 	}
+	a.Dispatcher.Configure(c.ID) // lest its open sessions take more
 	held, err := a.Store.HoldLane(context.WithoutCancel(ctx), c.ID, "the connection "+c.Name+" was deleted")
 	if err != nil {
 		return nil, err
 	}
 	return &postilionv1.DeleteConnectionResponse{Held: int64(held)}, nil
+}
+
+// ListProviders implements postilion.v1.ConnectionService.
+func (a *API) ListProviders(context.Context, *postilionv1.ListProvidersRequest) (*postilionv1.ListProvidersResponse, error) {
+	out := &postilionv1.ListProvidersResponse{}
+	for _, p := range provider.All() {
+		out.Providers = append(out.Providers, convert.FromProvider(p))
+	}
+	return out, nil
 }
 
 // GetRoutes implements postilion.v1.ConnectionService.

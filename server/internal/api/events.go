@@ -88,6 +88,7 @@ func (a *API) watchEvents(ctx context.Context, req *postilionv1.WatchEventsReque
 	if err != nil {
 		return err
 	}
+	caller := auth.From(ctx)
 	f.Limit = maxPage
 	if req.AfterSequence != nil {
 		f.After, err = afterSequence(req.GetAfterSequence())
@@ -101,6 +102,9 @@ func (a *API) watchEvents(ctx context.Context, req *postilionv1.WatchEventsReque
 		changed := a.Store.Changed()
 		events, err := a.Store.Events(ctx, f)
 		if err != nil {
+			return err
+		}
+		if err := caller.Still(); err != nil {
 			return err
 		}
 		for _, e := range events {

@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"io"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
@@ -205,6 +207,9 @@ func (a *API) HoldMessage(ctx context.Context, req *postilionv1.HoldMessageReque
 	}
 	if len(reason) > 500 {
 		return nil, fault.Invalid("reason", "is longer than 500 octets", "shorten it")
+	}
+	if strings.ContainsFunc(reason, unicode.IsControl) {
+		return nil, fault.Invalid("reason", "has control characters", "give one line of text")
 	}
 	m, err := a.operate(ctx, req.GetId(), func(client string, id uuid.UUID) (*outbox.View, error) {
 		return a.Store.Hold(ctx, client, id, reason)

@@ -37,6 +37,8 @@ func (a *API) send(ctx context.Context, req *postilionv1.SendRequest, client *re
 	if err != nil {
 		return nil, err
 	}
+	field := contentField(req)
+	req.Content = nil // the submission has it, and lets go of it when it is composed
 	s.Client, s.Source = client, source
 	wait, err := convert.Duration(req.GetWait(), "wait")
 	if err != nil {
@@ -55,7 +57,7 @@ func (a *API) send(ctx context.Context, req *postilionv1.SendRequest, client *re
 	defer func() { stop() }()
 	switch {
 	case errors.Is(err, intake.ErrTooLarge):
-		return nil, fault.TooLarge(contentField(req), a.Limits.ContentBytes)
+		return nil, fault.TooLarge(field, a.Limits.ContentBytes)
 	case errors.Is(err, intake.ErrBusy):
 		return nil, busy()
 	case err != nil:

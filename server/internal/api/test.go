@@ -43,6 +43,11 @@ func (a *API) TestConnection(ctx context.Context, req *postilionv1.TestConnectio
 		return nil, err
 	}
 	start := time.Now()
+	if id := auth.From(ctx); !id.Admin() {
+		if wait := a.tests.take(id.Client, start); wait > 0 {
+			return nil, tooManyTests(wait)
+		}
+	}
 	ctx, end := a.untilStop(ctx)
 	defer end()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -98,7 +103,11 @@ func (a *API) target(ctx context.Context, req *postilionv1.TestConnectionRequest
 		secrets, err := a.Registry.Secrets(ctx, c.ID)
 		return c, secrets, err
 	case *postilionv1.TestConnectionRequest_Draft:
-		wanted, given, err := convert.Connection(t.Draft)
+		draft, err := convert.Fill(t.Draft)
+		if err != nil {
+			return registry.Connection{}, nil, err
+		}
+		wanted, given, err := convert.Connection(draft)
 		if err != nil {
 			return registry.Connection{}, nil, err
 		}

@@ -37,6 +37,17 @@ type Identity struct {
 	Name   string
 	Scopes registry.Scopes
 	Face   string // "grpc", "json", or how else the call came in
+
+	still func() error
+}
+
+// Still is nil while the caller would be let in again: for calls that last,
+// since a token that is revoked ends at once.
+func (i Identity) Still() error {
+	if i.still == nil {
+		return nil
+	}
+	return i.still()
 }
 
 // Admin says whether the caller may do everything.
@@ -94,15 +105,25 @@ func (g *Gate) Enter(ctx context.Context, p Peer, face, method, authorization st
 	if r.open {
 		return ctx, nil
 	}
-	client, err := g.who(p, authorization)
+	client, err := g.admit(p, r, authorization)
 	if err != nil {
 		return ctx, err
 	}
+	still := func() error { _, err := g.admit(p, r, authorization); return err }
+	return With(ctx, Identity{Client: client.ID, Name: client.Name, Scopes: client.Scopes, Face: face, still: still}), nil
+}
+
+// admit finds the client that calls, if it may.
+func (g *Gate) admit(p Peer, r rule, authorization string) (*registry.Client, error) {
+	client, err := g.who(p, authorization)
+	if err != nil {
+		return nil, err
+	}
 	if !r.allows(client.Scopes) {
-		return ctx, fault.Denied("the client "+client.Name+" lacks the scope "+r.String(),
+		return nil, fault.Denied("the client "+client.Name+" lacks the scope "+r.String(),
 			"let an administrator add it: postilion clients update "+client.Name+" --scope "+r.String())
 	}
-	return With(ctx, Identity{Client: client.ID, Name: client.Name, Scopes: client.Scopes, Face: face}), nil
+	return client, nil
 }
 
 func (g *Gate) who(p Peer, authorization string) (*registry.Client, error) {

@@ -98,7 +98,7 @@ func TestEveryMethodForEveryCaller(t *testing.T) {
 		"GetMessage": "reader", "ListMessages": "reader", "WatchEvents": "reader", "ListEvents": "reader",
 		"ResendMessage": "site", "CancelMessage": "site", "HoldMessage": "site", "ReleaseMessage": "site",
 		"CreateClient": "", "ListClients": "", "UpdateClient": "", "DeleteClient": "", "CreateToken": "", "RevokeToken": "", "Backup": "",
-		"ListTransports": "site reader setup none", "GetServerInfo": "site reader setup none",
+		"ListProviders": "site reader setup none", "ListTransports": "site reader setup none", "GetServerInfo": "site reader setup none",
 	}
 	tcp := Peer{Door: DoorTCP, UID: -1}
 	for _, m := range methods(t) {

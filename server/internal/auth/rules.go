@@ -51,6 +51,7 @@ var rules = map[string]rule{
 	"/postilion.v1.ConnectionService/ListConnections":  scope(registry.ScopeConfigure, registry.ScopeRead),
 	"/postilion.v1.ConnectionService/GetConnection":    scope(registry.ScopeConfigure, registry.ScopeRead),
 	"/postilion.v1.ConnectionService/DeleteConnection": scope(registry.ScopeConfigure),
+	"/postilion.v1.ConnectionService/ListProviders":    {},
 	"/postilion.v1.ConnectionService/GetRoutes":        scope(registry.ScopeConfigure, registry.ScopeRead),
 	"/postilion.v1.ConnectionService/SetRoutes":        scope(registry.ScopeConfigure),
 

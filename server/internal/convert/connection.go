@@ -36,7 +36,7 @@ func Connection(in *postilionv1.Connection) (registry.Connection, registry.Secre
 	secrets := registry.Secrets{}
 	switch t := in.GetTransport().(type) {
 	case *postilionv1.Connection_Smtp:
-		c.Transport = "smtp"
+		c.Transport, c.Provider = "smtp", t.Smtp.GetProvider()
 		c.Settings, err = smtpSettings(t.Smtp, secrets)
 	case *postilionv1.Connection_Custom:
 		c.Transport = t.Custom.GetTransport()

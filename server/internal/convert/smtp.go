@@ -144,6 +144,7 @@ func fromSMTPSettings(c *registry.Connection) *postilionv1.SmtpSettings {
 	number := func(name string) uint32 { f, _ := c.Settings[name].(float64); return uint32(f) }
 	flag := func(name string) bool { b, _ := c.Settings[name].(bool); return b }
 	out := &postilionv1.SmtpSettings{
+		Provider:          c.Provider,
 		Host:              text("host"),
 		Port:              number("port"),
 		Security:          securities.get(c.Settings, "security"),

@@ -5,6 +5,8 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/binary"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -54,7 +56,7 @@ func (s *slow) Watch(*grpc_health_v1.HealthCheckRequest, grpc.ServerStreamingSer
 }
 
 // serveSlow gives the path of a gRPC face that serves s.
-func serveSlow(t *testing.T, s *slow) string {
+func serveSlow(t *testing.T, s *slow, more ...grpc.ServerOption) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "pst")
 	if err != nil {
@@ -69,7 +71,7 @@ func serveSlow(t *testing.T, s *slow) string {
 	server := NewGRPC(Options{
 		Gate: &auth.Gate{Directory: nobody{}}, MaxMessage: 1 << 20,
 		Observe: Observer{Log: slog.New(slog.DiscardHandler), Called: func(string, codes.Code, time.Duration) {}, Panicked: func() {}},
-	})
+	}, more...)
 	grpc_health_v1.RegisterHealthServer(server, s)
 	go func() { _ = server.Serve(&Listener{Listener: l, Kind: auth.DoorPublic}) }()
 	t.Cleanup(server.Stop)
@@ -237,5 +239,48 @@ func TestResetStreamsDoNotPileUp(t *testing.T) {
 	}
 	if most := s.most.Load(); most > bound {
 		t.Errorf("%d handlers ran at a time", most)
+	}
+}
+
+// Who floods with pings is sent away.
+func TestAPingFloodIsSentAway(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, serveSlow(t, &slow{}))
+	go func() {
+		for range 100 {
+			if w.framer.WritePing(false, [8]byte{}) != nil {
+				return
+			}
+		}
+	}()
+	for {
+		frame, err := w.framer.ReadFrame()
+		w.must(err)
+		if away, ok := frame.(*http2.GoAwayFrame); ok {
+			if away.ErrCode != http2.ErrCodeEnhanceYourCalm {
+				t.Errorf("it is sent away with %v", away.ErrCode)
+			}
+			return
+		}
+	}
+}
+
+// Who connects and does not begin to speak HTTP/2 is closed.
+func TestAConnectionBeginsInTime(t *testing.T) {
+	t.Parallel()
+	path := serveSlow(t, &slow{}, grpc.ConnectionTimeout(50*time.Millisecond)) // in place of 10 s
+	for _, said := range []string{"", "PRI * HTTP/2.0\r\n"} {
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
+		if _, err := io.WriteString(conn, said); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("after %q the connection is not closed: %v", said, err)
+		}
 	}
 }

@@ -6,16 +6,20 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"connectrpc.com/connect"
 	"google.golang.org/grpc/codes"
 
 	"github.com/postilion-mail/postilion/server/internal/fault"
 )
 
-// bounds are those of the bodies of unary calls. Streams may rest.
+// bounds are those of the bodies of calls. The times are of unary calls only:
+// streams may rest.
 type bounds struct {
 	receiving int64         // octets of all that are being read or decoded
 	idle      time.Duration // one that stands still for so long is given up
@@ -43,32 +47,42 @@ func (b *budget) take(octets int64) bool {
 	return true
 }
 
-// body is the body of a unary call, bounded in time and by the budget.
+// body is the body of a call, bounded by the budget and, if it is a unary
+// call's, in time.
 type body struct {
 	io.ReadCloser
-	control *http.ResponseController
-	budget  *budget
+	budget *budget
+	factor int64 // what an octet can become in memory
+	most   int64 // what a message can become
+
+	control *http.ResponseController // nil for a stream
 	idle    time.Duration
 	until   time.Time
-	factor  int64 // what an octet can become in memory
-	most    int64 // what the whole can become
-	read    int64
-	taken   atomic.Int64
+
+	mu    sync.Mutex
+	read  int64 // of the present message
+	taken int64
+	over  bool // nothing is taken any more
 }
 
 // Read implements io.Reader. Its errors are *connect.Error where we gave up.
 func (b *body) Read(p []byte) (int, error) {
-	deadline := time.Now().Add(b.idle)
-	if deadline.After(b.until) {
-		deadline = b.until
+	if b.control != nil {
+		deadline := time.Now().Add(b.idle)
+		if deadline.After(b.until) {
+			deadline = b.until
+		}
+		_ = b.control.SetReadDeadline(deadline)
 	}
-	_ = b.control.SetReadDeadline(deadline)
 	n, err := b.ReadCloser.Read(p)
-	b.read += int64(n)
-	if !b.hold(min(b.read*b.factor, b.most)) {
+	if !b.hold(int64(n)) {
 		return n, connectError(errReceiving)
 	}
+	if err == io.EOF && b.large() {
+		debug.FreeOSMemory() // what its buffer has outgrown would stay beside what it is decoded to
+	}
 	switch {
+	case b.control == nil:
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = connectError(errSlow)
 	case err != nil:
@@ -82,22 +96,48 @@ func (b *body) Read(p []byte) (int, error) {
 // step is how much is taken out of the budget at a time.
 const step = 64 << 10
 
+// hold takes what so many more octets can become.
 func (b *body) hold(octets int64) bool {
-	have := b.taken.Load()
-	if octets <= have {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.read += octets
+	want := min(b.read*b.factor, b.most)
+	if want <= b.taken {
 		return true
 	}
-	more := (octets - have + step - 1) / step * step
-	if !b.budget.take(more) {
+	more := (want - b.taken + step - 1) / step * step
+	if b.over || !b.budget.take(more) {
 		return false
 	}
-	b.taken.Add(more)
+	b.taken += more
 	return true
 }
 
-// release gives back what was taken: the message has been decoded, or the call
-// is over.
-func (b *body) release() { b.budget.used.Add(-b.taken.Swap(0)) }
+// collectFrom is the size, in octets, from which a body is worth a garbage
+// collection.
+const collectFrom = 4 << 20
+
+func (b *body) large() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.read > collectFrom
+}
+
+// release gives back what was taken: the message has been decoded.
+func (b *body) release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.budget.used.Add(-b.taken)
+	b.read, b.taken = 0, 0
+}
+
+// end is release for good: a stream may be read when its handler is gone.
+func (b *body) end() {
+	b.release()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+}
 
 var (
 	errReceiving = fault.Fault{
@@ -112,38 +152,55 @@ var (
 
 type bodyKey struct{}
 
-// decoded is told that the message of a call has been made of its body.
+// decoded is told that a message has been made of what was read.
 func decoded(ctx context.Context) {
 	if b, ok := ctx.Value(bodyKey{}).(*body); ok {
 		b.release()
 	}
 }
 
-// Bound puts bounds to the bodies of unary calls, and gives every error of
-// such a call the form and the details that those of the handlers have.
+// decoding tells when a stream's message is decoded.
+type decoding struct {
+	connect.StreamingHandlerConn
+	ctx context.Context
+}
+
+// Receive implements connect.StreamingHandlerConn.
+func (d decoding) Receive(m any) error {
+	defer decoded(d.ctx)
+	return d.StreamingHandlerConn.Receive(m)
+}
+
+// Bound puts bounds to the bodies of calls, and gives every error of a unary
+// call the form and the details that those of the handlers have.
 func (o Options) Bound(next http.Handler) http.Handler { return o.bound(next, usual) }
 
 func (o Options) bound(next http.Handler, is bounds) http.Handler {
 	receiving := &budget{most: is.receiving}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.URL.Path, "/postilion.") || streams(r) {
+		if !strings.HasPrefix(r.URL.Path, "/postilion.") {
 			next.ServeHTTP(w, r)
 			return
 		}
-		b := &body{
-			ReadCloser: r.Body, control: http.NewResponseController(w), budget: receiving,
-			idle: is.idle, until: time.Now().Add(is.whole), factor: 1, most: int64(o.maxBody()),
-		}
-		if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		b := &body{ReadCloser: r.Body, budget: receiving, factor: 1, most: int64(o.maxBody())}
+		if compressed(r.Header) {
 			b.factor = maxExpansion
 		}
-		defer b.release()
+		defer b.end()
+		stream := streams(r)
 		if r.ContentLength != 0 {
-			// Also for who is refused before the body is read: what is left of
-			// it is read by net/http.
-			_ = b.control.SetReadDeadline(time.Now().Add(is.idle))
+			if !stream {
+				b.control, b.idle, b.until = http.NewResponseController(w), is.idle, time.Now().Add(is.whole)
+				// Also for who is refused before the body is read: what is left
+				// of it is read by net/http.
+				_ = b.control.SetReadDeadline(time.Now().Add(is.idle))
+			}
 			r = r.WithContext(context.WithValue(r.Context(), bodyKey{}, b))
 			r.Body = b
+		}
+		if stream {
+			next.ServeHTTP(w, r)
+			return
 		}
 		e := &errorWriter{ResponseWriter: w}
 		next.ServeHTTP(e, r)
@@ -155,4 +212,14 @@ func (o Options) bound(next http.Handler, is bounds) http.Handler {
 func streams(r *http.Request) bool {
 	kind := r.Header.Get("Content-Type")
 	return strings.HasPrefix(kind, "application/connect+") || strings.HasPrefix(kind, "application/grpc")
+}
+
+// compressed tells whether messages may be, in any of the protocols.
+func compressed(h http.Header) bool {
+	for _, name := range []string{"Content-Encoding", "Connect-Content-Encoding", "Grpc-Encoding"} {
+		if encoding := h.Get(name); encoding != "" && encoding != "identity" {
+			return true
+		}
+	}
+	return false
 }

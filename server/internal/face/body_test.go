@@ -3,6 +3,7 @@ package face
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -109,10 +110,11 @@ func TestTheTimeOfABodyEndsWithIt(t *testing.T) {
 		select {
 		case <-r.Context().Done():
 			w.WriteHeader(http.StatusGone)
-		case <-time.After(300 * time.Millisecond):
+		case <-time.After(3 * time.Second):
 		}
 	}
-	conn := bounded(t, handler, bounds{receiving: 1 << 20, idle: 50 * time.Millisecond, whole: 100 * time.Millisecond})
+	// Long enough that a busy machine has read the body by then.
+	conn := bounded(t, handler, bounds{receiving: 1 << 20, idle: time.Second, whole: 2 * time.Second})
 	for range 2 { // the second on the same connection
 		if status, _ := roundTrip(t, conn, head+"1234567890"); status != http.StatusOK {
 			t.Errorf("the status is %d", status)
@@ -155,6 +157,9 @@ func TestBodiesShareABudget(t *testing.T) {
 	}
 	if w := post(1<<10, "Content-Encoding", "gzip"); w.Code == http.StatusOK {
 		t.Error("a compressed body counts as it comes, not as it may become")
+	}
+	if w := post(500<<10, "Content-Type", "application/grpc"); !strings.Contains(w.Body.String(), "being received") {
+		t.Errorf("a stream beyond the budget: %s", w.Body)
 	}
 	close(proceed)
 	<-done
@@ -210,5 +215,28 @@ func TestErrorsGetDetails(t *testing.T) {
 	})).ServeHTTP(w, httptest.NewRequest(http.MethodPost, callPath, nil))
 	if w.Code != 404 || w.Body.String() != ours {
 		t.Errorf("an error with details became %d %s", w.Code, w.Body)
+	}
+}
+
+// Of a stream each message counts while it is received, and nothing counts when
+// the stream is over, whoever still reads.
+func TestTheMessagesOfAStreamCountOneByOne(t *testing.T) {
+	t.Parallel()
+	all := &budget{most: 200 << 10}
+	b := &body{ReadCloser: io.NopCloser(bytes.NewReader(make([]byte, 1<<20))), budget: all, factor: 1, most: 1 << 20}
+	ctx := context.WithValue(t.Context(), bodyKey{}, b)
+	piece := make([]byte, 100<<10)
+	for range 5 {
+		if _, err := b.Read(piece); err != nil {
+			t.Fatal(err)
+		}
+		if all.used.Load() == 0 {
+			t.Error("a message does not count")
+		}
+		decoded(ctx)
+	}
+	b.end()
+	if _, err := b.Read(piece); err == nil || all.used.Load() != 0 {
+		t.Errorf("after the end: %v, and %d octets count", err, all.used.Load())
 	}
 }

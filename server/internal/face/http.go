@@ -27,6 +27,8 @@ func (o Options) HandlerOptions(strict bool) []connect.HandlerOption {
 		connect.WithRequestGate(o.gate),
 		connect.WithReadMaxBytes(o.maxBody()),
 		connect.WithInterceptors(interceptor{o.Observe}),
+		// Most answers are small, and most callers are on this machine.
+		connect.WithCompressMinBytes(16 << 10),
 	}
 	if strict {
 		options = append(options, connect.WithCodec(strictJSON{}))
@@ -102,7 +104,7 @@ func (i interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) con
 	return func(ctx context.Context, conn connect.StreamingHandlerConn) (err error) {
 		func() {
 			defer i.observe.call(ctx, conn.Spec().Procedure, time.Now(), &err)
-			err = next(ctx, conn)
+			err = next(ctx, decoding{conn, ctx})
 		}()
 		return connectError(err)
 	}

@@ -61,7 +61,7 @@ have gone out since: see postilion messages release --all.`,
 }
 
 func (a *app) backup(ctx context.Context, client *sdk.Client, dir string) error {
-	if strings.HasPrefix(a.place.target, "/") { // the daemon is on this machine
+	if strings.Contains(a.place.target, "/") { // a socket: the daemon is on this machine
 		absolute, err := filepath.Abs(dir)
 		if err != nil {
 			return err

@@ -36,6 +36,7 @@ func (a *app) configureCommand() *cobra.Command {
 are given; the next delivery uses them. With --file it is replaced as a whole.
 The first connection that delivers becomes the default.`,
 		Example: `  postilion configure main --host smtp.example.com --username you --from shop@example.com
+  postilion configure main --provider gmail --username you@gmail.com
   postilion configure main --password-file /run/secrets/smtp
   postilion configure main --file main.yaml`,
 		Args: cobra.ExactArgs(1),
@@ -100,7 +101,7 @@ func (c *configure) fromFlags(ctx context.Context, a *app, client *sdk.Client, r
 	}
 	if !exists {
 		if request.Connection.Transport == nil {
-			return usage("there is no connection %q yet; give at least --host, or --transport", request.Connection.Name)
+			return usage("there is no connection %q yet; give at least --provider, --host, or --transport", request.Connection.Name)
 		}
 		return nil
 	}

@@ -27,6 +27,7 @@ type setting struct {
 func settings() []setting {
 	return []setting{
 		{"display-name", "display_name", "name", "what people see", text(func(c *connection) *string { return &c.DisplayName })},
+		{"provider", "smtp.provider", "id", "mail provider whose host, port, security and limits are filled in: see postilion providers", text(func(c *connection) *string { return &smtp(c).Provider })},
 		{"host", "smtp.host", "name", "the SMTP server", text(func(c *connection) *string { return &smtp(c).Host })},
 		{"port", "smtp.port", "number", "its port (465 with --security tls, else 587)", number(func(c *connection) *uint32 { return &smtp(c).Port })},
 		{"security", "smtp.security", "how", "tls (from the first octet, port 465), starttls, opportunistic or none (starttls)", setSecurity},

@@ -442,7 +442,7 @@ func (*Connection_Custom) isConnection_Transport() {}
 // SmtpSettings say how to reach an SMTP server and who we are there.
 type SmtpSettings struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Host name or IP address of the server. Required.
+	// Host name or IP address of the server. Required, unless provider is given.
 	Host string `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
 	// Port; 0 stands for 465 with implicit TLS, else 587.
 	Port uint32 `protobuf:"varint,2,opt,name=port,proto3" json:"port,omitempty"`
@@ -487,8 +487,14 @@ type SmtpSettings struct {
 	// Sends the password even if the session is not encrypted. Without it that
 	// is done only to a loopback address.
 	AllowPlainAuth bool `protobuf:"varint,19,opt,name=allow_plain_auth,json=allowPlainAuth,proto3" json:"allow_plain_auth,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Id of a provider of ConnectionService.ListProviders. Configure fills in
+	// what it knows of it and what is not given: host, port, security,
+	// authentication and the connection's limits. With an update_mask it does so
+	// if the mask names the provider; what the earlier provider had filled in
+	// goes then.
+	Provider      string `protobuf:"bytes,20,opt,name=provider,proto3" json:"provider,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SmtpSettings) Reset() {
@@ -652,6 +658,13 @@ func (x *SmtpSettings) GetAllowPlainAuth() bool {
 		return x.AllowPlainAuth
 	}
 	return false
+}
+
+func (x *SmtpSettings) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
 }
 
 // SmtpTimeouts bound the phases of a session, each for request and whole
@@ -1731,6 +1744,219 @@ func (x *DeleteConnectionResponse) GetHeld() int64 {
 	return 0
 }
 
+type ListProvidersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListProvidersRequest) Reset() {
+	*x = ListProvidersRequest{}
+	mi := &file_postilion_v1_connection_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListProvidersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListProvidersRequest) ProtoMessage() {}
+
+func (x *ListProvidersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_postilion_v1_connection_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListProvidersRequest.ProtoReflect.Descriptor instead.
+func (*ListProvidersRequest) Descriptor() ([]byte, []int) {
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{17}
+}
+
+type ListProvidersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Providers     []*Provider            `protobuf:"bytes,1,rep,name=providers,proto3" json:"providers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListProvidersResponse) Reset() {
+	*x = ListProvidersResponse{}
+	mi := &file_postilion_v1_connection_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListProvidersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListProvidersResponse) ProtoMessage() {}
+
+func (x *ListProvidersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_postilion_v1_connection_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListProvidersResponse.ProtoReflect.Descriptor instead.
+func (*ListProvidersResponse) Descriptor() ([]byte, []int) {
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ListProvidersResponse) GetProviders() []*Provider {
+	if x != nil {
+		return x.Providers
+	}
+	return nil
+}
+
+// Provider is what is known of a mail provider: where mail is given to it, and
+// what it says about logging in and limits.
+type Provider struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// For SmtpSettings.provider.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// For people.
+	Title    string   `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	Host     string   `protobuf:"bytes,3,opt,name=host,proto3" json:"host,omitempty"`
+	Port     uint32   `protobuf:"varint,4,opt,name=port,proto3" json:"port,omitempty"`
+	Security Security `protobuf:"varint,5,opt,name=security,proto3,enum=postilion.v1.Security" json:"security,omitempty"`
+	// Unspecified stands for AUTO.
+	Authentication Authentication `protobuf:"varint,6,opt,name=authentication,proto3,enum=postilion.v1.Authentication" json:"authentication,omitempty"`
+	// What to give as user name and as password, for people.
+	UsernameHint string `protobuf:"bytes,7,opt,name=username_hint,json=usernameHint,proto3" json:"username_hint,omitempty"`
+	PasswordHint string `protobuf:"bytes,8,opt,name=password_hint,json=passwordHint,proto3" json:"password_hint,omitempty"`
+	// The vendor's page about it.
+	Link string `protobuf:"bytes,9,opt,name=link,proto3" json:"link,omitempty"`
+	// Those that the vendor states for all accounts.
+	Limits *Limits `protobuf:"bytes,10,opt,name=limits,proto3" json:"limits,omitempty"`
+	// Domains of mail addresses that are this provider's own.
+	MailDomains   []string `protobuf:"bytes,11,rep,name=mail_domains,json=mailDomains,proto3" json:"mail_domains,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Provider) Reset() {
+	*x = Provider{}
+	mi := &file_postilion_v1_connection_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Provider) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Provider) ProtoMessage() {}
+
+func (x *Provider) ProtoReflect() protoreflect.Message {
+	mi := &file_postilion_v1_connection_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Provider.ProtoReflect.Descriptor instead.
+func (*Provider) Descriptor() ([]byte, []int) {
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Provider) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Provider) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Provider) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *Provider) GetPort() uint32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+func (x *Provider) GetSecurity() Security {
+	if x != nil {
+		return x.Security
+	}
+	return Security_SECURITY_UNSPECIFIED
+}
+
+func (x *Provider) GetAuthentication() Authentication {
+	if x != nil {
+		return x.Authentication
+	}
+	return Authentication_AUTHENTICATION_UNSPECIFIED
+}
+
+func (x *Provider) GetUsernameHint() string {
+	if x != nil {
+		return x.UsernameHint
+	}
+	return ""
+}
+
+func (x *Provider) GetPasswordHint() string {
+	if x != nil {
+		return x.PasswordHint
+	}
+	return ""
+}
+
+func (x *Provider) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
+}
+
+func (x *Provider) GetLimits() *Limits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *Provider) GetMailDomains() []string {
+	if x != nil {
+		return x.MailDomains
+	}
+	return nil
+}
+
 type GetRoutesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1739,7 +1965,7 @@ type GetRoutesRequest struct {
 
 func (x *GetRoutesRequest) Reset() {
 	*x = GetRoutesRequest{}
-	mi := &file_postilion_v1_connection_proto_msgTypes[17]
+	mi := &file_postilion_v1_connection_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1751,7 +1977,7 @@ func (x *GetRoutesRequest) String() string {
 func (*GetRoutesRequest) ProtoMessage() {}
 
 func (x *GetRoutesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_connection_proto_msgTypes[17]
+	mi := &file_postilion_v1_connection_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1764,7 +1990,7 @@ func (x *GetRoutesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRoutesRequest.ProtoReflect.Descriptor instead.
 func (*GetRoutesRequest) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{17}
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{20}
 }
 
 type GetRoutesResponse struct {
@@ -1778,7 +2004,7 @@ type GetRoutesResponse struct {
 
 func (x *GetRoutesResponse) Reset() {
 	*x = GetRoutesResponse{}
-	mi := &file_postilion_v1_connection_proto_msgTypes[18]
+	mi := &file_postilion_v1_connection_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1790,7 +2016,7 @@ func (x *GetRoutesResponse) String() string {
 func (*GetRoutesResponse) ProtoMessage() {}
 
 func (x *GetRoutesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_connection_proto_msgTypes[18]
+	mi := &file_postilion_v1_connection_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1803,7 +2029,7 @@ func (x *GetRoutesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRoutesResponse.ProtoReflect.Descriptor instead.
 func (*GetRoutesResponse) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{18}
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetRoutesResponse) GetRoutes() []*Route {
@@ -1831,7 +2057,7 @@ type SetRoutesRequest struct {
 
 func (x *SetRoutesRequest) Reset() {
 	*x = SetRoutesRequest{}
-	mi := &file_postilion_v1_connection_proto_msgTypes[19]
+	mi := &file_postilion_v1_connection_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1843,7 +2069,7 @@ func (x *SetRoutesRequest) String() string {
 func (*SetRoutesRequest) ProtoMessage() {}
 
 func (x *SetRoutesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_connection_proto_msgTypes[19]
+	mi := &file_postilion_v1_connection_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1856,7 +2082,7 @@ func (x *SetRoutesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRoutesRequest.ProtoReflect.Descriptor instead.
 func (*SetRoutesRequest) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{19}
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SetRoutesRequest) GetRoutes() []*Route {
@@ -1882,7 +2108,7 @@ type SetRoutesResponse struct {
 
 func (x *SetRoutesResponse) Reset() {
 	*x = SetRoutesResponse{}
-	mi := &file_postilion_v1_connection_proto_msgTypes[20]
+	mi := &file_postilion_v1_connection_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1894,7 +2120,7 @@ func (x *SetRoutesResponse) String() string {
 func (*SetRoutesResponse) ProtoMessage() {}
 
 func (x *SetRoutesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_connection_proto_msgTypes[20]
+	mi := &file_postilion_v1_connection_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1907,7 +2133,7 @@ func (x *SetRoutesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRoutesResponse.ProtoReflect.Descriptor instead.
 func (*SetRoutesResponse) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{20}
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SetRoutesResponse) GetEtag() string {
@@ -1943,7 +2169,7 @@ const file_postilion_v1_connection_proto_rawDesc = "" +
 	"\vupdate_time\x18\x18 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12\x14\n" +
 	"\x05owner\x18\x19 \x01(\tR\x05ownerB\v\n" +
-	"\ttransport\"\x98\x06\n" +
+	"\ttransport\"\xb4\x06\n" +
 	"\fSmtpSettings\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x12\n" +
 	"\x04port\x18\x02 \x01(\rR\x04port\x122\n" +
@@ -1969,7 +2195,8 @@ const file_postilion_v1_connection_proto_rawDesc = "" +
 	"skipVerify\x12\x1b\n" +
 	"\tpool_size\x18\x11 \x01(\rR\bpoolSize\x126\n" +
 	"\btimeouts\x18\x12 \x01(\v2\x1a.postilion.v1.SmtpTimeoutsR\btimeouts\x12(\n" +
-	"\x10allow_plain_auth\x18\x13 \x01(\bR\x0eallowPlainAuthB\v\n" +
+	"\x10allow_plain_auth\x18\x13 \x01(\bR\x0eallowPlainAuth\x12\x1a\n" +
+	"\bprovider\x18\x14 \x01(\tR\bproviderB\v\n" +
 	"\t_passwordB\r\n" +
 	"\v_client_key\"\xb6\x02\n" +
 	"\fSmtpTimeouts\x123\n" +
@@ -2056,7 +2283,23 @@ const file_postilion_v1_connection_proto_rawDesc = "" +
 	"\x05force\x18\x02 \x01(\bR\x05force\x12\x12\n" +
 	"\x04etag\x18\x03 \x01(\tR\x04etag\".\n" +
 	"\x18DeleteConnectionResponse\x12\x12\n" +
-	"\x04held\x18\x01 \x01(\x03R\x04held\"\x12\n" +
+	"\x04held\x18\x01 \x01(\x03R\x04held\"\x16\n" +
+	"\x14ListProvidersRequest\"M\n" +
+	"\x15ListProvidersResponse\x124\n" +
+	"\tproviders\x18\x01 \x03(\v2\x16.postilion.v1.ProviderR\tproviders\"\x81\x03\n" +
+	"\bProvider\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05title\x18\x02 \x01(\tR\x05title\x12\x12\n" +
+	"\x04host\x18\x03 \x01(\tR\x04host\x12\x12\n" +
+	"\x04port\x18\x04 \x01(\rR\x04port\x122\n" +
+	"\bsecurity\x18\x05 \x01(\x0e2\x16.postilion.v1.SecurityR\bsecurity\x12D\n" +
+	"\x0eauthentication\x18\x06 \x01(\x0e2\x1c.postilion.v1.AuthenticationR\x0eauthentication\x12#\n" +
+	"\rusername_hint\x18\a \x01(\tR\fusernameHint\x12#\n" +
+	"\rpassword_hint\x18\b \x01(\tR\fpasswordHint\x12\x12\n" +
+	"\x04link\x18\t \x01(\tR\x04link\x12,\n" +
+	"\x06limits\x18\n" +
+	" \x01(\v2\x14.postilion.v1.LimitsR\x06limits\x12!\n" +
+	"\fmail_domains\x18\v \x03(\tR\vmailDomains\"\x12\n" +
 	"\x10GetRoutesRequest\"T\n" +
 	"\x11GetRoutesResponse\x12+\n" +
 	"\x06routes\x18\x01 \x03(\v2\x13.postilion.v1.RouteR\x06routes\x12\x12\n" +
@@ -2088,11 +2331,12 @@ const file_postilion_v1_connection_proto_rawDesc = "" +
 	"\x0fTLS_VERSION_1_0\x10\x01\x12\x13\n" +
 	"\x0fTLS_VERSION_1_1\x10\x02\x12\x13\n" +
 	"\x0fTLS_VERSION_1_2\x10\x03\x12\x13\n" +
-	"\x0fTLS_VERSION_1_3\x10\x042\xcc\x03\n" +
+	"\x0fTLS_VERSION_1_3\x10\x042\xa6\x04\n" +
 	"\x11ConnectionService\x12^\n" +
 	"\x0fListConnections\x12$.postilion.v1.ListConnectionsRequest\x1a%.postilion.v1.ListConnectionsResponse\x12X\n" +
 	"\rGetConnection\x12\".postilion.v1.GetConnectionRequest\x1a#.postilion.v1.GetConnectionResponse\x12a\n" +
-	"\x10DeleteConnection\x12%.postilion.v1.DeleteConnectionRequest\x1a&.postilion.v1.DeleteConnectionResponse\x12L\n" +
+	"\x10DeleteConnection\x12%.postilion.v1.DeleteConnectionRequest\x1a&.postilion.v1.DeleteConnectionResponse\x12X\n" +
+	"\rListProviders\x12\".postilion.v1.ListProvidersRequest\x1a#.postilion.v1.ListProvidersResponse\x12L\n" +
 	"\tGetRoutes\x12\x1e.postilion.v1.GetRoutesRequest\x1a\x1f.postilion.v1.GetRoutesResponse\x12L\n" +
 	"\tSetRoutes\x12\x1e.postilion.v1.SetRoutesRequest\x1a\x1f.postilion.v1.SetRoutesResponseBoZFgithub.com/postilion-mail/postilion/proto/gen/postilion/v1;postilionv1\xca\x02\fPostilion\\V1\xe2\x02\x15Postilion\\V1\\Metadatab\x06proto3"
 
@@ -2109,7 +2353,7 @@ func file_postilion_v1_connection_proto_rawDescGZIP() []byte {
 }
 
 var file_postilion_v1_connection_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_postilion_v1_connection_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_postilion_v1_connection_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_postilion_v1_connection_proto_goTypes = []any{
 	(Security)(0),                    // 0: postilion.v1.Security
 	(Authentication)(0),              // 1: postilion.v1.Authentication
@@ -2131,16 +2375,19 @@ var file_postilion_v1_connection_proto_goTypes = []any{
 	(*GetConnectionResponse)(nil),    // 17: postilion.v1.GetConnectionResponse
 	(*DeleteConnectionRequest)(nil),  // 18: postilion.v1.DeleteConnectionRequest
 	(*DeleteConnectionResponse)(nil), // 19: postilion.v1.DeleteConnectionResponse
-	(*GetRoutesRequest)(nil),         // 20: postilion.v1.GetRoutesRequest
-	(*GetRoutesResponse)(nil),        // 21: postilion.v1.GetRoutesResponse
-	(*SetRoutesRequest)(nil),         // 22: postilion.v1.SetRoutesRequest
-	(*SetRoutesResponse)(nil),        // 23: postilion.v1.SetRoutesResponse
-	nil,                              // 24: postilion.v1.CustomSettings.SecretsEntry
-	(*timestamppb.Timestamp)(nil),    // 25: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 26: google.protobuf.Duration
-	(*structpb.Struct)(nil),          // 27: google.protobuf.Struct
-	(*Outcome)(nil),                  // 28: postilion.v1.Outcome
-	(Blame)(0),                       // 29: postilion.v1.Blame
+	(*ListProvidersRequest)(nil),     // 20: postilion.v1.ListProvidersRequest
+	(*ListProvidersResponse)(nil),    // 21: postilion.v1.ListProvidersResponse
+	(*Provider)(nil),                 // 22: postilion.v1.Provider
+	(*GetRoutesRequest)(nil),         // 23: postilion.v1.GetRoutesRequest
+	(*GetRoutesResponse)(nil),        // 24: postilion.v1.GetRoutesResponse
+	(*SetRoutesRequest)(nil),         // 25: postilion.v1.SetRoutesRequest
+	(*SetRoutesResponse)(nil),        // 26: postilion.v1.SetRoutesResponse
+	nil,                              // 27: postilion.v1.CustomSettings.SecretsEntry
+	(*timestamppb.Timestamp)(nil),    // 28: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),      // 29: google.protobuf.Duration
+	(*structpb.Struct)(nil),          // 30: google.protobuf.Struct
+	(*Outcome)(nil),                  // 31: postilion.v1.Outcome
+	(Blame)(0),                       // 32: postilion.v1.Blame
 }
 var file_postilion_v1_connection_proto_depIdxs = []int32{
 	4,  // 0: postilion.v1.Connection.smtp:type_name -> postilion.v1.SmtpSettings
@@ -2149,48 +2396,54 @@ var file_postilion_v1_connection_proto_depIdxs = []int32{
 	9,  // 3: postilion.v1.Connection.limits:type_name -> postilion.v1.Limits
 	10, // 4: postilion.v1.Connection.retry:type_name -> postilion.v1.RetryPolicy
 	11, // 5: postilion.v1.Connection.status:type_name -> postilion.v1.ConnectionStatus
-	25, // 6: postilion.v1.Connection.create_time:type_name -> google.protobuf.Timestamp
-	25, // 7: postilion.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
+	28, // 6: postilion.v1.Connection.create_time:type_name -> google.protobuf.Timestamp
+	28, // 7: postilion.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
 	0,  // 8: postilion.v1.SmtpSettings.security:type_name -> postilion.v1.Security
 	1,  // 9: postilion.v1.SmtpSettings.authentication:type_name -> postilion.v1.Authentication
 	2,  // 10: postilion.v1.SmtpSettings.minimum_tls:type_name -> postilion.v1.TlsVersion
 	5,  // 11: postilion.v1.SmtpSettings.timeouts:type_name -> postilion.v1.SmtpTimeouts
-	26, // 12: postilion.v1.SmtpTimeouts.connect:type_name -> google.protobuf.Duration
-	26, // 13: postilion.v1.SmtpTimeouts.tls:type_name -> google.protobuf.Duration
-	26, // 14: postilion.v1.SmtpTimeouts.command:type_name -> google.protobuf.Duration
-	26, // 15: postilion.v1.SmtpTimeouts.data:type_name -> google.protobuf.Duration
-	26, // 16: postilion.v1.SmtpTimeouts.block:type_name -> google.protobuf.Duration
-	26, // 17: postilion.v1.SmtpTimeouts.final:type_name -> google.protobuf.Duration
-	27, // 18: postilion.v1.CustomSettings.settings:type_name -> google.protobuf.Struct
-	24, // 19: postilion.v1.CustomSettings.secrets:type_name -> postilion.v1.CustomSettings.SecretsEntry
+	29, // 12: postilion.v1.SmtpTimeouts.connect:type_name -> google.protobuf.Duration
+	29, // 13: postilion.v1.SmtpTimeouts.tls:type_name -> google.protobuf.Duration
+	29, // 14: postilion.v1.SmtpTimeouts.command:type_name -> google.protobuf.Duration
+	29, // 15: postilion.v1.SmtpTimeouts.data:type_name -> google.protobuf.Duration
+	29, // 16: postilion.v1.SmtpTimeouts.block:type_name -> google.protobuf.Duration
+	29, // 17: postilion.v1.SmtpTimeouts.final:type_name -> google.protobuf.Duration
+	30, // 18: postilion.v1.CustomSettings.settings:type_name -> google.protobuf.Struct
+	27, // 19: postilion.v1.CustomSettings.secrets:type_name -> postilion.v1.CustomSettings.SecretsEntry
 	8,  // 20: postilion.v1.SenderPolicy.headers:type_name -> postilion.v1.Header
-	26, // 21: postilion.v1.RetryPolicy.schedule:type_name -> google.protobuf.Duration
-	26, // 22: postilion.v1.RetryPolicy.expires_after:type_name -> google.protobuf.Duration
-	25, // 23: postilion.v1.ConnectionStatus.paused_until:type_name -> google.protobuf.Timestamp
-	25, // 24: postilion.v1.ConnectionStatus.failing_since:type_name -> google.protobuf.Timestamp
-	28, // 25: postilion.v1.ConnectionStatus.outcome:type_name -> postilion.v1.Outcome
+	29, // 21: postilion.v1.RetryPolicy.schedule:type_name -> google.protobuf.Duration
+	29, // 22: postilion.v1.RetryPolicy.expires_after:type_name -> google.protobuf.Duration
+	28, // 23: postilion.v1.ConnectionStatus.paused_until:type_name -> google.protobuf.Timestamp
+	28, // 24: postilion.v1.ConnectionStatus.failing_since:type_name -> google.protobuf.Timestamp
+	31, // 25: postilion.v1.ConnectionStatus.outcome:type_name -> postilion.v1.Outcome
 	12, // 26: postilion.v1.ConnectionStatus.diagnosis:type_name -> postilion.v1.Diagnosis
-	29, // 27: postilion.v1.Diagnosis.blame:type_name -> postilion.v1.Blame
+	32, // 27: postilion.v1.Diagnosis.blame:type_name -> postilion.v1.Blame
 	8,  // 28: postilion.v1.Route.headers:type_name -> postilion.v1.Header
 	3,  // 29: postilion.v1.ListConnectionsResponse.connections:type_name -> postilion.v1.Connection
 	3,  // 30: postilion.v1.GetConnectionResponse.connection:type_name -> postilion.v1.Connection
-	13, // 31: postilion.v1.GetRoutesResponse.routes:type_name -> postilion.v1.Route
-	13, // 32: postilion.v1.SetRoutesRequest.routes:type_name -> postilion.v1.Route
-	14, // 33: postilion.v1.ConnectionService.ListConnections:input_type -> postilion.v1.ListConnectionsRequest
-	16, // 34: postilion.v1.ConnectionService.GetConnection:input_type -> postilion.v1.GetConnectionRequest
-	18, // 35: postilion.v1.ConnectionService.DeleteConnection:input_type -> postilion.v1.DeleteConnectionRequest
-	20, // 36: postilion.v1.ConnectionService.GetRoutes:input_type -> postilion.v1.GetRoutesRequest
-	22, // 37: postilion.v1.ConnectionService.SetRoutes:input_type -> postilion.v1.SetRoutesRequest
-	15, // 38: postilion.v1.ConnectionService.ListConnections:output_type -> postilion.v1.ListConnectionsResponse
-	17, // 39: postilion.v1.ConnectionService.GetConnection:output_type -> postilion.v1.GetConnectionResponse
-	19, // 40: postilion.v1.ConnectionService.DeleteConnection:output_type -> postilion.v1.DeleteConnectionResponse
-	21, // 41: postilion.v1.ConnectionService.GetRoutes:output_type -> postilion.v1.GetRoutesResponse
-	23, // 42: postilion.v1.ConnectionService.SetRoutes:output_type -> postilion.v1.SetRoutesResponse
-	38, // [38:43] is the sub-list for method output_type
-	33, // [33:38] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	22, // 31: postilion.v1.ListProvidersResponse.providers:type_name -> postilion.v1.Provider
+	0,  // 32: postilion.v1.Provider.security:type_name -> postilion.v1.Security
+	1,  // 33: postilion.v1.Provider.authentication:type_name -> postilion.v1.Authentication
+	9,  // 34: postilion.v1.Provider.limits:type_name -> postilion.v1.Limits
+	13, // 35: postilion.v1.GetRoutesResponse.routes:type_name -> postilion.v1.Route
+	13, // 36: postilion.v1.SetRoutesRequest.routes:type_name -> postilion.v1.Route
+	14, // 37: postilion.v1.ConnectionService.ListConnections:input_type -> postilion.v1.ListConnectionsRequest
+	16, // 38: postilion.v1.ConnectionService.GetConnection:input_type -> postilion.v1.GetConnectionRequest
+	18, // 39: postilion.v1.ConnectionService.DeleteConnection:input_type -> postilion.v1.DeleteConnectionRequest
+	20, // 40: postilion.v1.ConnectionService.ListProviders:input_type -> postilion.v1.ListProvidersRequest
+	23, // 41: postilion.v1.ConnectionService.GetRoutes:input_type -> postilion.v1.GetRoutesRequest
+	25, // 42: postilion.v1.ConnectionService.SetRoutes:input_type -> postilion.v1.SetRoutesRequest
+	15, // 43: postilion.v1.ConnectionService.ListConnections:output_type -> postilion.v1.ListConnectionsResponse
+	17, // 44: postilion.v1.ConnectionService.GetConnection:output_type -> postilion.v1.GetConnectionResponse
+	19, // 45: postilion.v1.ConnectionService.DeleteConnection:output_type -> postilion.v1.DeleteConnectionResponse
+	21, // 46: postilion.v1.ConnectionService.ListProviders:output_type -> postilion.v1.ListProvidersResponse
+	24, // 47: postilion.v1.ConnectionService.GetRoutes:output_type -> postilion.v1.GetRoutesResponse
+	26, // 48: postilion.v1.ConnectionService.SetRoutes:output_type -> postilion.v1.SetRoutesResponse
+	43, // [43:49] is the sub-list for method output_type
+	37, // [37:43] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_postilion_v1_connection_proto_init() }
@@ -2210,7 +2463,7 @@ func file_postilion_v1_connection_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_postilion_v1_connection_proto_rawDesc), len(file_postilion_v1_connection_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   22,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

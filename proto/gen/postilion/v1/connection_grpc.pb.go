@@ -22,6 +22,7 @@ const (
 	ConnectionService_ListConnections_FullMethodName  = "/postilion.v1.ConnectionService/ListConnections"
 	ConnectionService_GetConnection_FullMethodName    = "/postilion.v1.ConnectionService/GetConnection"
 	ConnectionService_DeleteConnection_FullMethodName = "/postilion.v1.ConnectionService/DeleteConnection"
+	ConnectionService_ListProviders_FullMethodName    = "/postilion.v1.ConnectionService/ListProviders"
 	ConnectionService_GetRoutes_FullMethodName        = "/postilion.v1.ConnectionService/GetRoutes"
 	ConnectionService_SetRoutes_FullMethodName        = "/postilion.v1.ConnectionService/SetRoutes"
 )
@@ -42,6 +43,9 @@ type ConnectionServiceClient interface {
 	// DeleteConnection removes a connection. While mail waits for it that is
 	// FAILED_PRECONDITION; with force that mail becomes HELD. Scope: configure.
 	DeleteConnection(ctx context.Context, in *DeleteConnectionRequest, opts ...grpc.CallOption) (*DeleteConnectionResponse, error)
+	// ListProviders gives the mail providers that the daemon has presets for, by
+	// id. Every client may call it.
+	ListProviders(ctx context.Context, in *ListProvidersRequest, opts ...grpc.CallOption) (*ListProvidersResponse, error)
 	// GetRoutes gives the client's routes in their order. Scope: configure or
 	// read.
 	GetRoutes(ctx context.Context, in *GetRoutesRequest, opts ...grpc.CallOption) (*GetRoutesResponse, error)
@@ -89,6 +93,16 @@ func (c *connectionServiceClient) DeleteConnection(ctx context.Context, in *Dele
 	return out, nil
 }
 
+func (c *connectionServiceClient) ListProviders(ctx context.Context, in *ListProvidersRequest, opts ...grpc.CallOption) (*ListProvidersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListProvidersResponse)
+	err := c.cc.Invoke(ctx, ConnectionService_ListProviders_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *connectionServiceClient) GetRoutes(ctx context.Context, in *GetRoutesRequest, opts ...grpc.CallOption) (*GetRoutesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetRoutesResponse)
@@ -125,6 +139,9 @@ type ConnectionServiceServer interface {
 	// DeleteConnection removes a connection. While mail waits for it that is
 	// FAILED_PRECONDITION; with force that mail becomes HELD. Scope: configure.
 	DeleteConnection(context.Context, *DeleteConnectionRequest) (*DeleteConnectionResponse, error)
+	// ListProviders gives the mail providers that the daemon has presets for, by
+	// id. Every client may call it.
+	ListProviders(context.Context, *ListProvidersRequest) (*ListProvidersResponse, error)
 	// GetRoutes gives the client's routes in their order. Scope: configure or
 	// read.
 	GetRoutes(context.Context, *GetRoutesRequest) (*GetRoutesResponse, error)
@@ -150,6 +167,9 @@ func (UnimplementedConnectionServiceServer) GetConnection(context.Context, *GetC
 }
 func (UnimplementedConnectionServiceServer) DeleteConnection(context.Context, *DeleteConnectionRequest) (*DeleteConnectionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteConnection not implemented")
+}
+func (UnimplementedConnectionServiceServer) ListProviders(context.Context, *ListProvidersRequest) (*ListProvidersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListProviders not implemented")
 }
 func (UnimplementedConnectionServiceServer) GetRoutes(context.Context, *GetRoutesRequest) (*GetRoutesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRoutes not implemented")
@@ -232,6 +252,24 @@ func _ConnectionService_DeleteConnection_Handler(srv interface{}, ctx context.Co
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ConnectionService_ListProviders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListProvidersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConnectionServiceServer).ListProviders(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConnectionService_ListProviders_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConnectionServiceServer).ListProviders(ctx, req.(*ListProvidersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ConnectionService_GetRoutes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetRoutesRequest)
 	if err := dec(in); err != nil {
@@ -286,6 +324,10 @@ var ConnectionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteConnection",
 			Handler:    _ConnectionService_DeleteConnection_Handler,
+		},
+		{
+			MethodName: "ListProviders",
+			Handler:    _ConnectionService_ListProviders_Handler,
 		},
 		{
 			MethodName: "GetRoutes",

@@ -246,7 +246,7 @@ type RecipientStatus struct {
 	PossibleDuplicate bool `protobuf:"varint,6,opt,name=possible_duplicate,json=possibleDuplicate,proto3" json:"possible_duplicate,omitempty"`
 	// Name of the connection that it went through last or goes through next.
 	Connection string `protobuf:"bytes,7,opt,name=connection,proto3" json:"connection,omitempty"`
-	// Why it is held.
+	// Why it is held, or which limit it waits for.
 	Reason        string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -42,6 +42,9 @@ const (
 	// ConnectionServiceDeleteConnectionProcedure is the fully-qualified name of the ConnectionService's
 	// DeleteConnection RPC.
 	ConnectionServiceDeleteConnectionProcedure = "/postilion.v1.ConnectionService/DeleteConnection"
+	// ConnectionServiceListProvidersProcedure is the fully-qualified name of the ConnectionService's
+	// ListProviders RPC.
+	ConnectionServiceListProvidersProcedure = "/postilion.v1.ConnectionService/ListProviders"
 	// ConnectionServiceGetRoutesProcedure is the fully-qualified name of the ConnectionService's
 	// GetRoutes RPC.
 	ConnectionServiceGetRoutesProcedure = "/postilion.v1.ConnectionService/GetRoutes"
@@ -61,6 +64,9 @@ type ConnectionServiceClient interface {
 	// DeleteConnection removes a connection. While mail waits for it that is
 	// FAILED_PRECONDITION; with force that mail becomes HELD. Scope: configure.
 	DeleteConnection(context.Context, *v1.DeleteConnectionRequest) (*v1.DeleteConnectionResponse, error)
+	// ListProviders gives the mail providers that the daemon has presets for, by
+	// id. Every client may call it.
+	ListProviders(context.Context, *v1.ListProvidersRequest) (*v1.ListProvidersResponse, error)
 	// GetRoutes gives the client's routes in their order. Scope: configure or
 	// read.
 	GetRoutes(context.Context, *v1.GetRoutesRequest) (*v1.GetRoutesResponse, error)
@@ -99,6 +105,12 @@ func NewConnectionServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithSchema(connectionServiceMethods.ByName("DeleteConnection")),
 			connect.WithClientOptions(opts...),
 		),
+		listProviders: connect.NewClient[v1.ListProvidersRequest, v1.ListProvidersResponse](
+			httpClient,
+			baseURL+ConnectionServiceListProvidersProcedure,
+			connect.WithSchema(connectionServiceMethods.ByName("ListProviders")),
+			connect.WithClientOptions(opts...),
+		),
 		getRoutes: connect.NewClient[v1.GetRoutesRequest, v1.GetRoutesResponse](
 			httpClient,
 			baseURL+ConnectionServiceGetRoutesProcedure,
@@ -119,6 +131,7 @@ type connectionServiceClient struct {
 	listConnections  *connect.Client[v1.ListConnectionsRequest, v1.ListConnectionsResponse]
 	getConnection    *connect.Client[v1.GetConnectionRequest, v1.GetConnectionResponse]
 	deleteConnection *connect.Client[v1.DeleteConnectionRequest, v1.DeleteConnectionResponse]
+	listProviders    *connect.Client[v1.ListProvidersRequest, v1.ListProvidersResponse]
 	getRoutes        *connect.Client[v1.GetRoutesRequest, v1.GetRoutesResponse]
 	setRoutes        *connect.Client[v1.SetRoutesRequest, v1.SetRoutesResponse]
 }
@@ -144,6 +157,15 @@ func (c *connectionServiceClient) GetConnection(ctx context.Context, req *v1.Get
 // DeleteConnection calls postilion.v1.ConnectionService.DeleteConnection.
 func (c *connectionServiceClient) DeleteConnection(ctx context.Context, req *v1.DeleteConnectionRequest) (*v1.DeleteConnectionResponse, error) {
 	response, err := c.deleteConnection.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListProviders calls postilion.v1.ConnectionService.ListProviders.
+func (c *connectionServiceClient) ListProviders(ctx context.Context, req *v1.ListProvidersRequest) (*v1.ListProvidersResponse, error) {
+	response, err := c.listProviders.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -179,6 +201,9 @@ type ConnectionServiceHandler interface {
 	// DeleteConnection removes a connection. While mail waits for it that is
 	// FAILED_PRECONDITION; with force that mail becomes HELD. Scope: configure.
 	DeleteConnection(context.Context, *v1.DeleteConnectionRequest) (*v1.DeleteConnectionResponse, error)
+	// ListProviders gives the mail providers that the daemon has presets for, by
+	// id. Every client may call it.
+	ListProviders(context.Context, *v1.ListProvidersRequest) (*v1.ListProvidersResponse, error)
 	// GetRoutes gives the client's routes in their order. Scope: configure or
 	// read.
 	GetRoutes(context.Context, *v1.GetRoutesRequest) (*v1.GetRoutesResponse, error)
@@ -213,6 +238,12 @@ func NewConnectionServiceHandler(svc ConnectionServiceHandler, opts ...connect.H
 		connect.WithSchema(connectionServiceMethods.ByName("DeleteConnection")),
 		connect.WithHandlerOptions(opts...),
 	)
+	connectionServiceListProvidersHandler := connect.NewUnaryHandlerSimple(
+		ConnectionServiceListProvidersProcedure,
+		svc.ListProviders,
+		connect.WithSchema(connectionServiceMethods.ByName("ListProviders")),
+		connect.WithHandlerOptions(opts...),
+	)
 	connectionServiceGetRoutesHandler := connect.NewUnaryHandlerSimple(
 		ConnectionServiceGetRoutesProcedure,
 		svc.GetRoutes,
@@ -233,6 +264,8 @@ func NewConnectionServiceHandler(svc ConnectionServiceHandler, opts ...connect.H
 			connectionServiceGetConnectionHandler.ServeHTTP(w, r)
 		case ConnectionServiceDeleteConnectionProcedure:
 			connectionServiceDeleteConnectionHandler.ServeHTTP(w, r)
+		case ConnectionServiceListProvidersProcedure:
+			connectionServiceListProvidersHandler.ServeHTTP(w, r)
 		case ConnectionServiceGetRoutesProcedure:
 			connectionServiceGetRoutesHandler.ServeHTTP(w, r)
 		case ConnectionServiceSetRoutesProcedure:
@@ -256,6 +289,10 @@ func (UnimplementedConnectionServiceHandler) GetConnection(context.Context, *v1.
 
 func (UnimplementedConnectionServiceHandler) DeleteConnection(context.Context, *v1.DeleteConnectionRequest) (*v1.DeleteConnectionResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postilion.v1.ConnectionService.DeleteConnection is not implemented"))
+}
+
+func (UnimplementedConnectionServiceHandler) ListProviders(context.Context, *v1.ListProvidersRequest) (*v1.ListProvidersResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postilion.v1.ConnectionService.ListProviders is not implemented"))
 }
 
 func (UnimplementedConnectionServiceHandler) GetRoutes(context.Context, *v1.GetRoutesRequest) (*v1.GetRoutesResponse, error) {

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
+	"github.com/postilion-mail/postilion/sdk"
+)
+
+func (a *app) providersCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "providers [WORD]",
+		Short: "List the mail providers that are known",
+		Long: `Providers lists the mail providers for postilion configure --provider: those
+whose id, name, host or mail domains have WORD in them. If that is one, it tells
+what to give as user name and password.`,
+		Example: "  postilion providers gmail",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: a.run(func(ctx context.Context, client *sdk.Client, args []string) error {
+			answer, err := client.Connections.ListProviders(ctx, &postilionv1.ListProvidersRequest{})
+			if err != nil {
+				return err
+			}
+			return a.printProviders(answer.GetProviders(), strings.ToLower(strings.Join(args, "")))
+		}),
+	}
+}
+
+func (a *app) printProviders(all []*postilionv1.Provider, word string) error {
+	found := slices.DeleteFunc(slices.Clone(all), func(p *postilionv1.Provider) bool { return !has(p, word) })
+	// A whole id means that one, though others have it in theirs.
+	if i := slices.IndexFunc(found, func(p *postilionv1.Provider) bool { return p.GetId() == word }); i >= 0 {
+		found = found[i : i+1]
+	}
+	if len(found) == 0 {
+		return exit{exitFailed, fmt.Errorf("no provider has %q in it; give --host, --port and --security to postilion configure instead", word)}
+	}
+	if a.json {
+		for _, p := range found {
+			if err := a.object(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(found) == 1 {
+		a.describeProvider(found[0])
+		return nil
+	}
+	result := table{head: []string{"ID", "PROVIDER", "SERVER", "LIMITS"}, shrink: []int{1, 2, 3}}
+	for _, p := range found {
+		result.add(p.GetId(), p.GetTitle(), serverOf(p), limitsText(p.GetLimits()))
+	}
+	result.print(a.Out, a.style)
+	return nil
+}
+
+func has(p *postilionv1.Provider, word string) bool {
+	for _, text := range append([]string{p.GetId(), p.GetTitle(), p.GetHost()}, p.GetMailDomains()...) {
+		if strings.Contains(strings.ToLower(text), word) {
+			return true
+		}
+	}
+	return false
+}
+
+func serverOf(p *postilionv1.Provider) string {
+	return fmt.Sprintf("%s:%d %s", p.GetHost(), p.GetPort(), word(p.GetSecurity(), "SECURITY_"))
+}
+
+func (a *app) describeProvider(p *postilionv1.Provider) {
+	login := ""
+	if p.GetAuthentication() != 0 {
+		login = word(p.GetAuthentication(), "AUTHENTICATION_")
+	}
+	for _, line := range [][2]string{
+		{"provider", p.GetTitle()},
+		{"server", serverOf(p)},
+		{"login", login},
+		{"user name", p.GetUsernameHint()},
+		{"password", p.GetPasswordHint()},
+		{"limits", limitsText(p.GetLimits())},
+		{"more", p.GetLink()},
+	} {
+		if line[1] != "" {
+			a.printf("%-9s %s\n", line[0], clean(line[1]))
+		}
+	}
+	a.printf("\n  postilion configure main --provider %s --username USER\n", clean(p.GetId()))
+}
+
+// limitsText words limits as in "500 a day, 100 a message".
+func limitsText(l *postilionv1.Limits) string {
+	var parts []string
+	for _, one := range []struct {
+		n    uint32
+		each string
+	}{
+		{l.GetPerSecond(), "a second"}, {l.GetPerMinute(), "a minute"}, {l.GetPerHour(), "an hour"}, {l.GetPerDay(), "a day"},
+		{l.GetRecipientsPerMessage(), "a message"},
+	} {
+		if one.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", one.n, one.each))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

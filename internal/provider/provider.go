@@ -1,0 +1,118 @@
+// Package provider knows the mail providers that people use: where their
+// submission servers are, how to log in there, and the limits that they
+// state. It is data; what is done with it is the callers' affair.
+package provider
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Provider is a preset for an SMTP connection.
+type Provider struct {
+	ID       string // as users write it: a-z, 0-9, "-" and "."
+	Title    string // for people
+	Host     string
+	Port     uint16
+	Security string // "tls" from the first octet, or "starttls"
+	Auth     string // as the smtp transport's setting; empty for automatic
+	Username string // what the user name is, for people
+	Password string // what the password is, for people
+	Link     string // the vendor's page about it
+	Limits   Limits
+	Domains  []string // of mail addresses that are this provider's own
+	MX       []string // suffixes of the mail exchangers of domains that it hosts
+}
+
+// Limits are those that the vendor states for everybody, in recipients; 0
+// where it states none, or where they depend on the account.
+type Limits struct {
+	PerSecond, PerMinute, PerHour, PerDay, RecipientsPerMessage uint32
+}
+
+// All gives the providers by id.
+func All() []Provider {
+	all := append(slices.Concat(mailboxes(), hosters(), services()), regions()...)
+	slices.SortFunc(all, func(a, b Provider) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+// Get finds a provider by its id, without regard to case.
+func Get(id string) (Provider, bool) {
+	id = strings.ToLower(id)
+	for _, p := range All() {
+		if p.ID == id {
+			return p, true
+		}
+	}
+	return Provider{}, false
+}
+
+// Near gives ids that somebody may have meant by a wrong one, the likeliest
+// first, at most five.
+func Near(id string) []string {
+	id = strings.ToLower(strings.TrimSpace(id))
+	if id == "" {
+		return nil
+	}
+	type candidate struct {
+		id    string
+		worth int
+	}
+	var found []candidate
+	for _, p := range All() {
+		if worth := resemblance(id, p); worth > 0 {
+			found = append(found, candidate{p.ID, worth})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(b.worth, a.worth) })
+	var ids []string
+	for _, c := range found[:min(5, len(found))] {
+		ids = append(ids, c.id)
+	}
+	return ids
+}
+
+// resemblance is 0 for no likeness.
+func resemblance(id string, p Provider) int {
+	squeeze := strings.NewReplacer(" ", "", "-", "", ".", "", "_", "").Replace
+	want, have, title := squeeze(id), squeeze(p.ID), squeeze(strings.ToLower(p.Title))
+	switch {
+	case want == "":
+		return 0
+	case want == have || want == title || slices.Contains(p.Domains, id) || id == p.Host:
+		return 100
+	case strings.HasPrefix(have, want) || strings.HasPrefix(title, want):
+		return 50
+	case len(have) > 2 && strings.HasPrefix(want, have):
+		return 40
+	case len(want) > 2 && (strings.Contains(have, want) || strings.Contains(title, want)):
+		return 30
+	}
+	if far := distance(want, have); far <= 1+len(want)/4 && len(want) < 40 {
+		return 20 - far
+	}
+	return 0
+}
+
+// distance is the number of octets to insert, remove or replace (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
