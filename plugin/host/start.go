@@ -1,0 +1,214 @@
+// Package host runs transports as processes of their own: it verifies,
+// launches, watches and ends them, and believes nothing that they say.
+package host
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
+
+	"github.com/postilion-mail/postilion/plugin"
+)
+
+const (
+	defaultStartTimeout = 10 * time.Second
+	stopTimeout         = 3 * time.Second
+	maxAnswer           = 4 << 20 // octets of a message from a plugin
+	socketName          = 32      // octets that the names below RunDir need
+	maxSocketPath       = 104     // octets of a socket's name, on all systems
+)
+
+// Options say what is run. Name, Dir, File, SHA256 and RunDir must be given.
+type Options struct {
+	// Name is the plugin's, for the log.
+	Name string
+	// Dir is where plugins are, and File the program's name in it. Others than
+	// its owner must not be able to write to either, and no link may lead out.
+	Dir, File string
+	// SHA256 is the program's checksum in hexadecimal. It is compared before
+	// every start.
+	SHA256 string
+	// Args are the program's arguments.
+	Args []string
+	// Env are the names of the variables of our environment that the plugin
+	// gets, beside PATH, LANG and TZ. It gets no others. Content over 1 MiB is
+	// kept in TMPDIR, which is the private directory unless it stands here.
+	Env []string
+	// WorkDir is its working directory; by default a private one that is
+	// removed with it.
+	WorkDir string
+	// RunDir is where each process has a directory of its own, with mode 0700,
+	// for the copy that runs, its socket and its temporary files. Programs must
+	// be allowed to run there. It must be short, for the socket's sake.
+	RunDir string
+	// StartTimeout is how long it may take to answer the first call.
+	// Default: 10 s.
+	StartTimeout time.Duration
+	// WithoutTLS is for plugins in languages whose gRPC knows no P-521
+	// certificates. The socket is protected by its directory then, and a port
+	// is not at all.
+	WithoutTLS bool
+	// Log takes what the plugin writes. Default: none.
+	Log *slog.Logger
+}
+
+// Process is a plugin that runs. Its methods are safe for concurrent use.
+type Process struct {
+	child     *child
+	client    *goplugin.Client
+	transport plugin.Transport
+	private   string
+	stop      sync.Once
+}
+
+// Start runs a plugin and waits until it has described itself. The error is
+// one line that says what to do.
+func Start(ctx context.Context, o Options) (*Process, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.StartTimeout <= 0 {
+		o.StartTimeout = defaultStartTimeout
+	}
+	if len(o.RunDir)+socketName > maxSocketPath {
+		return nil, fmt.Errorf("run dir: %s is too long for sockets, which may have %d octets; choose a shorter one", o.RunDir, maxSocketPath-socketName)
+	}
+	private, err := os.MkdirTemp(o.RunDir, "p") // mode 0700
+	if err != nil {
+		return nil, err
+	}
+	if private, err = filepath.Abs(private); err != nil {
+		return nil, err
+	}
+	program, err := verified(&o, private)
+	if err != nil {
+		_ = os.RemoveAll(private)
+		return nil, err
+	}
+	p := &Process{private: private}
+	out := newOutput(o.Log, o.Name)
+	if err := p.start(ctx, &o, program, out); err != nil {
+		p.Stop()
+		return nil, startError(err, out)
+	}
+	return p, nil
+}
+
+// start makes the process and its first call. Go-plugin's functions know no
+// context: when ours ends, we end the process.
+func (p *Process) start(ctx context.Context, o *Options, program string, out *output) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, o.StartTimeout, fmt.Errorf("it did not answer within %s", o.StartTimeout))
+	defer cancel()
+	unwatch := func() bool { return true }
+	p.client = goplugin.NewClient(&goplugin.ClientConfig{
+		HandshakeConfig:  plugin.Handshake(),
+		VersionedPlugins: plugin.Protocols(),
+		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
+		AutoMTLS:         !o.WithoutTLS,
+		SkipHostEnv:      true,
+		StartTimeout:     o.StartTimeout + time.Minute, // ours comes first
+		Logger:           hclog.NewNullLogger(),
+		SyncStdout:       &stream{out: out},
+		SyncStderr:       &stream{out: out},
+		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: p.private},
+		GRPCDialOptions:  []grpc.DialOption{grpc.WithWriteBufferSize(128 << 10), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer))},
+		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, _ string) (runner.Runner, error) {
+			p.child = newChild(o, program, p.private, cmd.Env, out)
+			unwatch = p.child.killWith(ctx)
+			return p.child, nil
+		},
+	})
+	err := p.connect()
+	if !unwatch() || err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func (p *Process) connect() error {
+	protocol, err := p.client.Client()
+	if err != nil {
+		return err
+	}
+	dispensed, err := protocol.Dispense(plugin.Name)
+	if err != nil {
+		return err
+	}
+	transport, ok := dispensed.(plugin.Transport)
+	if !ok {
+		return fmt.Errorf("it serves %T, which is no transport", dispensed)
+	}
+	p.transport = transport
+	return nil
+}
+
+// startError puts into one line why a plugin did not start, with the last
+// that it said.
+func startError(err error, out *output) error {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	if said, ok := strings.CutPrefix(text, "Unrecognized remote plugin message: "); ok {
+		text = fmt.Sprintf("it writes %.100q to stdout before it says where it listens", said)
+		if said == "" {
+			text = "it ended before it said where it listens"
+		}
+	}
+	if lines := out.last(); len(lines) > 0 {
+		text += fmt.Sprintf("; it said %.300q", lines[len(lines)-1])
+	}
+	return &StartError{text: printable(text), err: err}
+}
+
+// StartError says in one line why a plugin could not be started.
+type StartError struct {
+	text string
+	err  error
+}
+
+// Error gives the line.
+func (e *StartError) Error() string { return "the plugin does not start: " + e.text }
+
+// Unwrap gives the cause.
+func (e *StartError) Unwrap() error { return e.err }
+
+// Transport is what the plugin serves.
+func (p *Process) Transport() plugin.Transport { return p.transport }
+
+// PID is the process's id.
+func (p *Process) PID() int { return p.child.cmd.Process.Pid }
+
+// Done is closed when the process has ended, by itself or by Stop.
+func (p *Process) Done() <-chan struct{} { return p.child.exited }
+
+// Err says how the process ended, after Done.
+func (p *Process) Err() error { return p.child.err }
+
+// Output gives the last lines that the plugin wrote.
+func (p *Process) Output() []string { return p.child.out.last() }
+
+// Stop ends the process, and with it the deliveries under way: whoever wants
+// them to finish waits for them first. It returns when the process is gone; a
+// process that does not end by itself is killed after 3 s.
+func (p *Process) Stop() {
+	p.stop.Do(func() {
+		if p.child != nil {
+			kill := time.AfterFunc(stopTimeout, func() { _ = p.child.Kill(context.Background()) })
+			defer kill.Stop()
+		}
+		p.client.Kill() // also one that is dead: it holds goroutines
+		if p.child != nil && p.child.stdout != nil {
+			_ = p.child.stdout.Close()
+		}
+		_ = os.RemoveAll(p.private)
+	})
+}
