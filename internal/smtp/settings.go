@@ -81,7 +81,7 @@ func fields() []plugin.Field {
 			Help: "Hexadecimal SHA-256 of the server's public key (SubjectPublicKeyInfo), checked in addition to the certificate."},
 		{Name: "client_certificate", Type: plugin.TypeString, Label: "Client certificate", Help: "PEM, with intermediates."},
 		{Name: "client_key", Type: plugin.TypeString, Label: "Client key", Secret: true, Help: "PEM, not encrypted."},
-		{Name: "minimum_tls", Type: plugin.TypeEnum, Label: "Minimum TLS version", Default: "1.2", Options: []string{"1.0", "1.2", "1.3"}},
+		{Name: "minimum_tls", Type: plugin.TypeEnum, Label: "Minimum TLS version", Default: "1.2", Options: []string{"1.0", "1.1", "1.2", "1.3"}},
 		{Name: "skip_verify", Type: plugin.TypeBoolean, Label: "Skip verification", Default: "false", Help: "Do not verify the server's certificate. Anybody on the way can read the password."},
 		{Name: "allow_plain_auth", Type: plugin.TypeBoolean, Label: "Allow login without TLS", Default: "false"},
 		{Name: "pool_size", Type: plugin.TypeInteger, Label: "Connections", Default: strconv.Itoa(defaultPoolSize), Help: "Most connections at a time, up to 20."},
@@ -173,7 +173,7 @@ func parseHost(v *values) string {
 }
 
 func (c *config) parseTLS(v *values) {
-	c.minimumTLS = map[string]uint16{"1.0": tls.VersionTLS10, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}[v.enum("minimum_tls", "1.2")]
+	c.minimumTLS = map[string]uint16{"1.0": tls.VersionTLS10, "1.1": tls.VersionTLS11, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}[v.enum("minimum_tls", "1.2")]
 	if text := v.multiline("ca_certificates"); text != "" {
 		c.roots = x509.NewCertPool()
 		if !c.roots.AppendCertsFromPEM([]byte(text)) {

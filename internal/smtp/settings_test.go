@@ -55,7 +55,7 @@ func TestSettingsAreChecked(t *testing.T) {
 		{map[string]any{"client_certificate": chain}, map[string]string{"client_key": otherKey}, "client_key"},
 		{map[string]any{"client_certificate": "x"}, map[string]string{"client_key": otherKey}, "client_certificate"},
 		{nil, map[string]string{"client_key": otherKey}, "client_certificate"},
-		{map[string]any{"minimum_tls": "1.1"}, nil, "minimum_tls"},
+		{map[string]any{"minimum_tls": "0.9"}, nil, "minimum_tls"},
 		{map[string]any{"skip_verify": "yes"}, nil, "skip_verify"},
 		{map[string]any{"pool_size": 21.0}, nil, "pool_size"},
 		{map[string]any{"mail_timeout": "5"}, nil, "mail_timeout"},

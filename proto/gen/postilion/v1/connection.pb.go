@@ -238,10 +238,10 @@ type Connection struct {
 	Sender *SenderPolicy `protobuf:"bytes,5,opt,name=sender,proto3" json:"sender,omitempty"`
 	// What may go through in a time; more waits as DEFERRED.
 	Limits *Limits `protobuf:"bytes,6,opt,name=limits,proto3" json:"limits,omitempty"`
-	// Names of other connections of the same client that are tried, in this
-	// order, when this one is in trouble: its credentials, the way to its server,
-	// the server itself, or a limit. A refusal of a recipient, the sender or the
-	// content never moves a message to another connection.
+	// Names of other connections, the client's own or shared ones, that are
+	// tried, in this order, when this one is in trouble: its credentials, the way
+	// to its server, the server itself, or a limit. A refusal of a recipient, the
+	// sender or the content never moves a message to another connection.
 	Fallbacks []string `protobuf:"bytes,7,rep,name=fallbacks,proto3" json:"fallbacks,omitempty"`
 	// Address ranges (CIDR) that this connection may reach though they are
 	// loopback, private or link-local, such as "10.0.0.0/8". Needs the scope
@@ -467,7 +467,7 @@ type SmtpSettings struct {
 	// Certificate authorities to trust instead of the system's, as PEM.
 	CaCertificates []byte `protobuf:"bytes,10,opt,name=ca_certificates,json=caCertificates,proto3" json:"ca_certificates,omitempty"`
 	// SHA-256 of the public key (SPKI) that the server's certificate must have,
-	// in hexadecimal or base64; in addition to the verification.
+	// in hexadecimal; in addition to the verification.
 	PinSha256 string `protobuf:"bytes,11,opt,name=pin_sha256,json=pinSha256,proto3" json:"pin_sha256,omitempty"`
 	// Certificate that we show to the server, as PEM.
 	ClientCertificate []byte `protobuf:"bytes,12,opt,name=client_certificate,json=clientCertificate,proto3" json:"client_certificate,omitempty"`
