@@ -105,26 +105,6 @@ func ParsePhase(name string) Phase {
 	return PhaseNone
 }
 
-// ParseBlame is the inverse of Blame.String.
-func ParseBlame(name string) Blame {
-	for b := BlameNone; b <= BlameLimit; b++ {
-		if b.String() == name {
-			return b
-		}
-	}
-	return BlameNone
-}
-
-// ParseClass is the inverse of Class.String.
-func ParseClass(name string) Class {
-	for c := ClassUnspecified; c <= Unknown; c++ {
-		if c.String() == name {
-			return c
-		}
-	}
-	return ClassUnspecified
-}
-
 // DeliveryError is the error of a transaction as a whole. Its outcome holds
 // for every recipient that has none of its own.
 type DeliveryError struct {

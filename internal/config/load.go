@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/postilion-mail/postilion/internal/spell"
 )
 
 const (
@@ -199,28 +201,12 @@ func suggest(key string, entries []setting) string {
 	return "; expected one of " + strings.Join(names, ", ")
 }
 
-// distance is Levenshtein's: how many letters to change, add or drop. Long
-// texts are far from everything.
+// distance is that of spelling. Long texts are far from everything.
 func distance(a, b string) int {
 	if len(a) > 64 {
 		return len(a)
 	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
+	return spell.Distance(a, b)
 }
 
 // shorten keeps what someone wrote from filling the terminal.

@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/postilion-mail/postilion/internal/spell"
 )
 
 // Provider is a preset for an SMTP connection.
@@ -90,29 +92,10 @@ func resemblance(id string, p Provider) int {
 	case len(want) > 2 && (strings.Contains(have, want) || strings.Contains(title, want)):
 		return 30
 	}
-	if far := distance(want, have); far <= 1+len(want)/4 && len(want) < 40 {
-		return 20 - far
-	}
-	return 0
-}
-
-// distance is the number of octets to insert, remove or replace (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+	if len(want) < 40 {
+		if far := spell.Distance(want, have); far <= 1+len(want)/4 {
+			return 20 - far
 		}
 	}
-	return row[len(b)]
+	return 0
 }
