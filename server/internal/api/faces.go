@@ -20,6 +20,7 @@ func (a *API) RegisterGRPC(s grpc.ServiceRegistrar) {
 	postilionv1.RegisterConnectionServiceServer(s, g)
 	postilionv1.RegisterMessageServiceServer(s, g)
 	postilionv1.RegisterAdminServiceServer(s, g)
+	postilionv1.RegisterPluginServiceServer(s, g)
 }
 
 // Handle puts the services on a mux. MailerService takes the strict options,
@@ -30,6 +31,7 @@ func (a *API) Handle(mux *http.ServeMux, strict, lenient []connect.HandlerOption
 	mux.Handle(postilionv1connect.NewConnectionServiceHandler(c, lenient...))
 	mux.Handle(postilionv1connect.NewMessageServiceHandler(c, lenient...))
 	mux.Handle(postilionv1connect.NewAdminServiceHandler(c, lenient...))
+	mux.Handle(postilionv1connect.NewPluginServiceHandler(c, lenient...))
 }
 
 // grpcAPI adapts the streams to gRPC.
@@ -39,6 +41,7 @@ type grpcAPI struct {
 	postilionv1.UnsafeConnectionServiceServer
 	postilionv1.UnsafeMessageServiceServer
 	postilionv1.UnsafeAdminServiceServer
+	postilionv1.UnsafePluginServiceServer
 }
 
 func (g grpcAPI) SendBatch(s grpc.BidiStreamingServer[postilionv1.SendBatchRequest, postilionv1.SendBatchResponse]) error {

@@ -52,6 +52,8 @@ var rules = map[string]rule{
 	"/postilion.v1.ConnectionService/GetConnection":    scope(registry.ScopeConfigure, registry.ScopeRead),
 	"/postilion.v1.ConnectionService/DeleteConnection": scope(registry.ScopeConfigure),
 	"/postilion.v1.ConnectionService/ListProviders":    {},
+	"/postilion.v1.ConnectionService/DiscoverSettings": scope(registry.ScopeConfigure),
+	"/postilion.v1.ConnectionService/CheckDomain":      scope(registry.ScopeConfigure),
 	"/postilion.v1.ConnectionService/GetRoutes":        scope(registry.ScopeConfigure, registry.ScopeRead),
 	"/postilion.v1.ConnectionService/SetRoutes":        scope(registry.ScopeConfigure),
 
@@ -73,4 +75,13 @@ var rules = map[string]rule{
 	"/postilion.v1.AdminService/Backup":         scope(registry.ScopeAdmin),
 	"/postilion.v1.AdminService/ListTransports": {},
 	"/postilion.v1.AdminService/GetServerInfo":  {},
+	"/postilion.v1.AdminService/GetHealth":      scope(registry.ScopeAdmin),
+
+	"/postilion.v1.PluginService/ListPlugins":   scope(registry.ScopeAdmin),
+	"/postilion.v1.PluginService/AddPlugin":     scope(registry.ScopeAdmin),
+	"/postilion.v1.PluginService/VerifyPlugins": scope(registry.ScopeAdmin),
+	"/postilion.v1.PluginService/EnablePlugin":  scope(registry.ScopeAdmin),
+	"/postilion.v1.PluginService/DisablePlugin": scope(registry.ScopeAdmin),
+	"/postilion.v1.PluginService/RemovePlugin":  scope(registry.ScopeAdmin),
+	"/postilion.v1.PluginService/GetPluginLog":  scope(registry.ScopeAdmin),
 }

@@ -103,8 +103,13 @@ type Client struct {
 	// Transports its connections may use; empty allows "smtp" and "capture".
 	Transports []string `protobuf:"bytes,7,rep,name=transports,proto3" json:"transports,omitempty"`
 	// Output only.
-	Tokens        []*Token               `protobuf:"bytes,8,rep,name=tokens,proto3" json:"tokens,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	Tokens     []*Token               `protobuf:"bytes,8,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Where the application is, such as the URL of a site. Messages that come
+	// with another SendRequest.origin are HELD: they come from a copy.
+	Origin string `protobuf:"bytes,10,opt,name=origin,proto3" json:"origin,omitempty"`
+	// Keeps the application's mail from its recipients.
+	Guard         *DeliveryGuard `protobuf:"bytes,11,opt,name=guard,proto3" json:"guard,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -202,6 +207,133 @@ func (x *Client) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Client) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *Client) GetGuard() *DeliveryGuard {
+	if x != nil {
+		return x.Guard
+	}
+	return nil
+}
+
+// DeliveryGuard keeps mail of a test installation from real recipients.
+type DeliveryGuard struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Action:
+	//
+	//	*DeliveryGuard_Hold
+	//	*DeliveryGuard_Capture
+	//	*DeliveryGuard_RedirectTo
+	Action isDeliveryGuard_Action `protobuf_oneof:"action"`
+	// Addresses, and domains as "@example.com", that the action is not for: mail
+	// to them goes out as usual. Without an action, mail to others is HELD.
+	AllowedRecipients []string `protobuf:"bytes,4,rep,name=allowed_recipients,json=allowedRecipients,proto3" json:"allowed_recipients,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *DeliveryGuard) Reset() {
+	*x = DeliveryGuard{}
+	mi := &file_postilion_v1_admin_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeliveryGuard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeliveryGuard) ProtoMessage() {}
+
+func (x *DeliveryGuard) ProtoReflect() protoreflect.Message {
+	mi := &file_postilion_v1_admin_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeliveryGuard.ProtoReflect.Descriptor instead.
+func (*DeliveryGuard) Descriptor() ([]byte, []int) {
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *DeliveryGuard) GetAction() isDeliveryGuard_Action {
+	if x != nil {
+		return x.Action
+	}
+	return nil
+}
+
+func (x *DeliveryGuard) GetHold() bool {
+	if x != nil {
+		if x, ok := x.Action.(*DeliveryGuard_Hold); ok {
+			return x.Hold
+		}
+	}
+	return false
+}
+
+func (x *DeliveryGuard) GetCapture() bool {
+	if x != nil {
+		if x, ok := x.Action.(*DeliveryGuard_Capture); ok {
+			return x.Capture
+		}
+	}
+	return false
+}
+
+func (x *DeliveryGuard) GetRedirectTo() string {
+	if x != nil {
+		if x, ok := x.Action.(*DeliveryGuard_RedirectTo); ok {
+			return x.RedirectTo
+		}
+	}
+	return ""
+}
+
+func (x *DeliveryGuard) GetAllowedRecipients() []string {
+	if x != nil {
+		return x.AllowedRecipients
+	}
+	return nil
+}
+
+type isDeliveryGuard_Action interface {
+	isDeliveryGuard_Action()
+}
+
+type DeliveryGuard_Hold struct {
+	// All mail is HELD.
+	Hold bool `protobuf:"varint,1,opt,name=hold,proto3,oneof"`
+}
+
+type DeliveryGuard_Capture struct {
+	// All mail goes to the transport capture.
+	Capture bool `protobuf:"varint,2,opt,name=capture,proto3,oneof"`
+}
+
+type DeliveryGuard_RedirectTo struct {
+	// All mail goes to this address alone; who it was for stands in the header
+	// field X-Original-To.
+	RedirectTo string `protobuf:"bytes,3,opt,name=redirect_to,json=redirectTo,proto3,oneof"`
+}
+
+func (*DeliveryGuard_Hold) isDeliveryGuard_Action() {}
+
+func (*DeliveryGuard_Capture) isDeliveryGuard_Action() {}
+
+func (*DeliveryGuard_RedirectTo) isDeliveryGuard_Action() {}
+
 // Token is a password of a client, without the password.
 type Token struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -216,7 +348,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[1]
+	mi := &file_postilion_v1_admin_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -228,7 +360,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[1]
+	mi := &file_postilion_v1_admin_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -241,7 +373,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{1}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Token) GetId() string {
@@ -277,7 +409,7 @@ type CreateClientRequest struct {
 
 func (x *CreateClientRequest) Reset() {
 	*x = CreateClientRequest{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[2]
+	mi := &file_postilion_v1_admin_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -289,7 +421,7 @@ func (x *CreateClientRequest) String() string {
 func (*CreateClientRequest) ProtoMessage() {}
 
 func (x *CreateClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[2]
+	mi := &file_postilion_v1_admin_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -302,7 +434,7 @@ func (x *CreateClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateClientRequest.ProtoReflect.Descriptor instead.
 func (*CreateClientRequest) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{2}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *CreateClientRequest) GetClient() *Client {
@@ -330,7 +462,7 @@ type CreateClientResponse struct {
 
 func (x *CreateClientResponse) Reset() {
 	*x = CreateClientResponse{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[3]
+	mi := &file_postilion_v1_admin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -342,7 +474,7 @@ func (x *CreateClientResponse) String() string {
 func (*CreateClientResponse) ProtoMessage() {}
 
 func (x *CreateClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[3]
+	mi := &file_postilion_v1_admin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -355,7 +487,7 @@ func (x *CreateClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateClientResponse.ProtoReflect.Descriptor instead.
 func (*CreateClientResponse) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{3}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CreateClientResponse) GetClient() *Client {
@@ -380,7 +512,7 @@ type ListClientsRequest struct {
 
 func (x *ListClientsRequest) Reset() {
 	*x = ListClientsRequest{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[4]
+	mi := &file_postilion_v1_admin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -392,7 +524,7 @@ func (x *ListClientsRequest) String() string {
 func (*ListClientsRequest) ProtoMessage() {}
 
 func (x *ListClientsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[4]
+	mi := &file_postilion_v1_admin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -405,7 +537,7 @@ func (x *ListClientsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListClientsRequest.ProtoReflect.Descriptor instead.
 func (*ListClientsRequest) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{5}
 }
 
 type ListClientsResponse struct {
@@ -417,7 +549,7 @@ type ListClientsResponse struct {
 
 func (x *ListClientsResponse) Reset() {
 	*x = ListClientsResponse{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[5]
+	mi := &file_postilion_v1_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -429,7 +561,7 @@ func (x *ListClientsResponse) String() string {
 func (*ListClientsResponse) ProtoMessage() {}
 
 func (x *ListClientsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[5]
+	mi := &file_postilion_v1_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -442,7 +574,7 @@ func (x *ListClientsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListClientsResponse.ProtoReflect.Descriptor instead.
 func (*ListClientsResponse) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListClientsResponse) GetClients() []*Client {
@@ -462,7 +594,7 @@ type UpdateClientRequest struct {
 
 func (x *UpdateClientRequest) Reset() {
 	*x = UpdateClientRequest{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[6]
+	mi := &file_postilion_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -474,7 +606,7 @@ func (x *UpdateClientRequest) String() string {
 func (*UpdateClientRequest) ProtoMessage() {}
 
 func (x *UpdateClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[6]
+	mi := &file_postilion_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -487,7 +619,7 @@ func (x *UpdateClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateClientRequest.ProtoReflect.Descriptor instead.
 func (*UpdateClientRequest) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *UpdateClientRequest) GetClient() *Client {
@@ -506,7 +638,7 @@ type UpdateClientResponse struct {
 
 func (x *UpdateClientResponse) Reset() {
 	*x = UpdateClientResponse{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[7]
+	mi := &file_postilion_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -518,7 +650,7 @@ func (x *UpdateClientResponse) String() string {
 func (*UpdateClientResponse) ProtoMessage() {}
 
 func (x *UpdateClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[7]
+	mi := &file_postilion_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -531,7 +663,7 @@ func (x *UpdateClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateClientResponse.ProtoReflect.Descriptor instead.
 func (*UpdateClientResponse) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *UpdateClientResponse) GetClient() *Client {
@@ -552,7 +684,7 @@ type DeleteClientRequest struct {
 
 func (x *DeleteClientRequest) Reset() {
 	*x = DeleteClientRequest{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[8]
+	mi := &file_postilion_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -564,7 +696,7 @@ func (x *DeleteClientRequest) String() string {
 func (*DeleteClientRequest) ProtoMessage() {}
 
 func (x *DeleteClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[8]
+	mi := &file_postilion_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -577,7 +709,7 @@ func (x *DeleteClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteClientRequest.ProtoReflect.Descriptor instead.
 func (*DeleteClientRequest) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DeleteClientRequest) GetName() string {
@@ -604,7 +736,7 @@ type DeleteClientResponse struct {
 
 func (x *DeleteClientResponse) Reset() {
 	*x = DeleteClientResponse{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[9]
+	mi := &file_postilion_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -616,7 +748,7 @@ func (x *DeleteClientResponse) String() string {
 func (*DeleteClientResponse) ProtoMessage() {}
 
 func (x *DeleteClientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[9]
+	mi := &file_postilion_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -629,7 +761,7 @@ func (x *DeleteClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteClientResponse.ProtoReflect.Descriptor instead.
 func (*DeleteClientResponse) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DeleteClientResponse) GetHeld() int64 {
@@ -649,7 +781,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[10]
+	mi := &file_postilion_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -661,7 +793,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[10]
+	mi := &file_postilion_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -674,7 +806,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CreateTokenRequest) GetClient() string {
@@ -695,7 +827,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[11]
+	mi := &file_postilion_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -707,7 +839,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[11]
+	mi := &file_postilion_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -720,7 +852,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CreateTokenResponse) GetToken() *Token {
@@ -749,7 +881,7 @@ type RevokeTokenRequest struct {
 
 func (x *RevokeTokenRequest) Reset() {
 	*x = RevokeTokenRequest{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[12]
+	mi := &file_postilion_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -761,7 +893,7 @@ func (x *RevokeTokenRequest) String() string {
 func (*RevokeTokenRequest) ProtoMessage() {}
 
 func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[12]
+	mi := &file_postilion_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -774,7 +906,7 @@ func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenRequest.ProtoReflect.Descriptor instead.
 func (*RevokeTokenRequest) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RevokeTokenRequest) GetClient() string {
@@ -799,7 +931,7 @@ type RevokeTokenResponse struct {
 
 func (x *RevokeTokenResponse) Reset() {
 	*x = RevokeTokenResponse{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[13]
+	mi := &file_postilion_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -811,7 +943,7 @@ func (x *RevokeTokenResponse) String() string {
 func (*RevokeTokenResponse) ProtoMessage() {}
 
 func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[13]
+	mi := &file_postilion_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -824,7 +956,7 @@ func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenResponse.ProtoReflect.Descriptor instead.
 func (*RevokeTokenResponse) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 type ListTransportsRequest struct {
@@ -835,7 +967,7 @@ type ListTransportsRequest struct {
 
 func (x *ListTransportsRequest) Reset() {
 	*x = ListTransportsRequest{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[14]
+	mi := &file_postilion_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -847,7 +979,7 @@ func (x *ListTransportsRequest) String() string {
 func (*ListTransportsRequest) ProtoMessage() {}
 
 func (x *ListTransportsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[14]
+	mi := &file_postilion_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -860,7 +992,7 @@ func (x *ListTransportsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransportsRequest.ProtoReflect.Descriptor instead.
 func (*ListTransportsRequest) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 type ListTransportsResponse struct {
@@ -872,7 +1004,7 @@ type ListTransportsResponse struct {
 
 func (x *ListTransportsResponse) Reset() {
 	*x = ListTransportsResponse{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[15]
+	mi := &file_postilion_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -884,7 +1016,7 @@ func (x *ListTransportsResponse) String() string {
 func (*ListTransportsResponse) ProtoMessage() {}
 
 func (x *ListTransportsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[15]
+	mi := &file_postilion_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -897,7 +1029,7 @@ func (x *ListTransportsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTransportsResponse.ProtoReflect.Descriptor instead.
 func (*ListTransportsResponse) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListTransportsResponse) GetTransports() []*Transport {
@@ -923,7 +1055,7 @@ type Transport struct {
 
 func (x *Transport) Reset() {
 	*x = Transport{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[16]
+	mi := &file_postilion_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -935,7 +1067,7 @@ func (x *Transport) String() string {
 func (*Transport) ProtoMessage() {}
 
 func (x *Transport) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[16]
+	mi := &file_postilion_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -948,7 +1080,7 @@ func (x *Transport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transport.ProtoReflect.Descriptor instead.
 func (*Transport) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Transport) GetName() string {
@@ -1005,7 +1137,7 @@ type TransportField struct {
 
 func (x *TransportField) Reset() {
 	*x = TransportField{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[17]
+	mi := &file_postilion_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1017,7 +1149,7 @@ func (x *TransportField) String() string {
 func (*TransportField) ProtoMessage() {}
 
 func (x *TransportField) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[17]
+	mi := &file_postilion_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1030,7 +1162,7 @@ func (x *TransportField) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransportField.ProtoReflect.Descriptor instead.
 func (*TransportField) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TransportField) GetName() string {
@@ -1100,7 +1232,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[18]
+	mi := &file_postilion_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1112,7 +1244,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[18]
+	mi := &file_postilion_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1125,7 +1257,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *BackupRequest) GetDirectory() string {
@@ -1145,7 +1277,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[19]
+	mi := &file_postilion_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1157,7 +1289,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[19]
+	mi := &file_postilion_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1170,7 +1302,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *BackupResponse) GetBytes() int64 {
@@ -1188,7 +1320,7 @@ type GetServerInfoRequest struct {
 
 func (x *GetServerInfoRequest) Reset() {
 	*x = GetServerInfoRequest{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[20]
+	mi := &file_postilion_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1200,7 +1332,7 @@ func (x *GetServerInfoRequest) String() string {
 func (*GetServerInfoRequest) ProtoMessage() {}
 
 func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[20]
+	mi := &file_postilion_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1213,7 +1345,7 @@ func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 type GetServerInfoResponse struct {
@@ -1229,14 +1361,16 @@ type GetServerInfoResponse struct {
 	Client string  `protobuf:"bytes,6,opt,name=client,proto3" json:"client,omitempty"`
 	Scopes []Scope `protobuf:"varint,7,rep,packed,name=scopes,proto3,enum=postilion.v1.Scope" json:"scopes,omitempty"`
 	// Admin only: recipients by state's name, over all clients.
-	Recipients    map[string]int64 `protobuf:"bytes,8,rep,name=recipients,proto3" json:"recipients,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Recipients map[string]int64 `protobuf:"bytes,8,rep,name=recipients,proto3" json:"recipients,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// What the caller should know, for people, such as that its mail is held.
+	Notices       []string `protobuf:"bytes,9,rep,name=notices,proto3" json:"notices,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetServerInfoResponse) Reset() {
 	*x = GetServerInfoResponse{}
-	mi := &file_postilion_v1_admin_proto_msgTypes[21]
+	mi := &file_postilion_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1248,7 +1382,7 @@ func (x *GetServerInfoResponse) String() string {
 func (*GetServerInfoResponse) ProtoMessage() {}
 
 func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_admin_proto_msgTypes[21]
+	mi := &file_postilion_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1261,7 +1395,7 @@ func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetServerInfoResponse) GetVersion() string {
@@ -1320,11 +1454,199 @@ func (x *GetServerInfoResponse) GetRecipients() map[string]int64 {
 	return nil
 }
 
+func (x *GetServerInfoResponse) GetNotices() []string {
+	if x != nil {
+		return x.Notices
+	}
+	return nil
+}
+
+type GetHealthRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetHealthRequest) Reset() {
+	*x = GetHealthRequest{}
+	mi := &file_postilion_v1_admin_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetHealthRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetHealthRequest) ProtoMessage() {}
+
+func (x *GetHealthRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_postilion_v1_admin_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetHealthRequest.ProtoReflect.Descriptor instead.
+func (*GetHealthRequest) Descriptor() ([]byte, []int) {
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{23}
+}
+
+type GetHealthResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By area.
+	Checks []*HealthCheck `protobuf:"bytes,1,rep,name=checks,proto3" json:"checks,omitempty"`
+	// Whether none failed.
+	Ok            bool `protobuf:"varint,2,opt,name=ok,proto3" json:"ok,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetHealthResponse) Reset() {
+	*x = GetHealthResponse{}
+	mi := &file_postilion_v1_admin_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetHealthResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetHealthResponse) ProtoMessage() {}
+
+func (x *GetHealthResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_postilion_v1_admin_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetHealthResponse.ProtoReflect.Descriptor instead.
+func (*GetHealthResponse) Descriptor() ([]byte, []int) {
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *GetHealthResponse) GetChecks() []*HealthCheck {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
+func (x *GetHealthResponse) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+// HealthCheck is one thing that was looked at.
+type HealthCheck struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "daemon", "store", "disk", "clock", "queue", "connection", "plugin",
+	// "certificate" or "socket".
+	Area string `protobuf:"bytes,1,opt,name=area,proto3" json:"area,omitempty"`
+	// Which one, such as a connection's client/name; empty if there is one only.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// Stable name of the finding, such as "disk.low".
+	Code   string      `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`
+	Status CheckStatus `protobuf:"varint,4,opt,name=status,proto3,enum=postilion.v1.CheckStatus" json:"status,omitempty"`
+	// The finding in a sentence.
+	Detail string `protobuf:"bytes,5,opt,name=detail,proto3" json:"detail,omitempty"`
+	// What to do; empty if nothing is to be done.
+	Remedy        string `protobuf:"bytes,6,opt,name=remedy,proto3" json:"remedy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HealthCheck) Reset() {
+	*x = HealthCheck{}
+	mi := &file_postilion_v1_admin_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HealthCheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HealthCheck) ProtoMessage() {}
+
+func (x *HealthCheck) ProtoReflect() protoreflect.Message {
+	mi := &file_postilion_v1_admin_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
+func (*HealthCheck) Descriptor() ([]byte, []int) {
+	return file_postilion_v1_admin_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *HealthCheck) GetArea() string {
+	if x != nil {
+		return x.Area
+	}
+	return ""
+}
+
+func (x *HealthCheck) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *HealthCheck) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *HealthCheck) GetStatus() CheckStatus {
+	if x != nil {
+		return x.Status
+	}
+	return CheckStatus_CHECK_STATUS_UNSPECIFIED
+}
+
+func (x *HealthCheck) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *HealthCheck) GetRemedy() string {
+	if x != nil {
+		return x.Remedy
+	}
+	return ""
+}
+
 var File_postilion_v1_admin_proto protoreflect.FileDescriptor
 
 const file_postilion_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x18postilion/v1/admin.proto\x12\fpostilion.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpostilion/v1/connection.proto\"\xfa\x02\n" +
+	"\x18postilion/v1/admin.proto\x12\fpostilion.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpostilion/v1/connection.proto\x1a\x19postilion/v1/domain.proto\"\xc5\x03\n" +
 	"\x06Client\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12+\n" +
 	"\x06scopes\x18\x02 \x03(\x0e2\x13.postilion.v1.ScopeR\x06scopes\x12\x1d\n" +
@@ -1338,7 +1660,17 @@ const file_postilion_v1_admin_proto_rawDesc = "" +
 	"transports\x12+\n" +
 	"\x06tokens\x18\b \x03(\v2\x13.postilion.v1.TokenR\x06tokens\x12;\n" +
 	"\vcreate_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"h\n" +
+	"createTime\x12\x16\n" +
+	"\x06origin\x18\n" +
+	" \x01(\tR\x06origin\x121\n" +
+	"\x05guard\x18\v \x01(\v2\x1b.postilion.v1.DeliveryGuardR\x05guard\"\x9d\x01\n" +
+	"\rDeliveryGuard\x12\x14\n" +
+	"\x04hold\x18\x01 \x01(\bH\x00R\x04hold\x12\x1a\n" +
+	"\acapture\x18\x02 \x01(\bH\x00R\acapture\x12!\n" +
+	"\vredirect_to\x18\x03 \x01(\tH\x00R\n" +
+	"redirectTo\x12-\n" +
+	"\x12allowed_recipients\x18\x04 \x03(\tR\x11allowedRecipientsB\b\n" +
+	"\x06action\"h\n" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12;\n" +
 	"\vcreate_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -1396,7 +1728,7 @@ const file_postilion_v1_admin_proto_rawDesc = "" +
 	"\tdirectory\x18\x01 \x01(\tR\tdirectory\"&\n" +
 	"\x0eBackupResponse\x12\x14\n" +
 	"\x05bytes\x18\x01 \x01(\x03R\x05bytes\"\x16\n" +
-	"\x14GetServerInfoRequest\"\xb4\x03\n" +
+	"\x14GetServerInfoRequest\"\xce\x03\n" +
 	"\x15GetServerInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1a\n" +
 	"\bfeatures\x18\x02 \x03(\tR\bfeatures\x129\n" +
@@ -1408,10 +1740,22 @@ const file_postilion_v1_admin_proto_rawDesc = "" +
 	"\x06scopes\x18\a \x03(\x0e2\x13.postilion.v1.ScopeR\x06scopes\x12S\n" +
 	"\n" +
 	"recipients\x18\b \x03(\v23.postilion.v1.GetServerInfoResponse.RecipientsEntryR\n" +
-	"recipients\x1a=\n" +
+	"recipients\x12\x18\n" +
+	"\anotices\x18\t \x03(\tR\anotices\x1a=\n" +
 	"\x0fRecipientsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01*w\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x12\n" +
+	"\x10GetHealthRequest\"V\n" +
+	"\x11GetHealthResponse\x121\n" +
+	"\x06checks\x18\x01 \x03(\v2\x19.postilion.v1.HealthCheckR\x06checks\x12\x0e\n" +
+	"\x02ok\x18\x02 \x01(\bR\x02ok\"\xac\x01\n" +
+	"\vHealthCheck\x12\x12\n" +
+	"\x04area\x18\x01 \x01(\tR\x04area\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
+	"\x04code\x18\x03 \x01(\tR\x04code\x121\n" +
+	"\x06status\x18\x04 \x01(\x0e2\x19.postilion.v1.CheckStatusR\x06status\x12\x16\n" +
+	"\x06detail\x18\x05 \x01(\tR\x06detail\x12\x16\n" +
+	"\x06remedy\x18\x06 \x01(\tR\x06remedy*w\n" +
 	"\x05Scope\x12\x15\n" +
 	"\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -1420,7 +1764,7 @@ const file_postilion_v1_admin_proto_rawDesc = "" +
 	"SCOPE_READ\x10\x02\x12\x11\n" +
 	"\rSCOPE_CONTENT\x10\x03\x12\x13\n" +
 	"\x0fSCOPE_CONFIGURE\x10\x04\x12\x0f\n" +
-	"\vSCOPE_ADMIN\x10\x052\x8b\x06\n" +
+	"\vSCOPE_ADMIN\x10\x052\xd9\x06\n" +
 	"\fAdminService\x12U\n" +
 	"\fCreateClient\x12!.postilion.v1.CreateClientRequest\x1a\".postilion.v1.CreateClientResponse\x12R\n" +
 	"\vListClients\x12 .postilion.v1.ListClientsRequest\x1a!.postilion.v1.ListClientsResponse\x12U\n" +
@@ -1430,7 +1774,8 @@ const file_postilion_v1_admin_proto_rawDesc = "" +
 	"\vRevokeToken\x12 .postilion.v1.RevokeTokenRequest\x1a!.postilion.v1.RevokeTokenResponse\x12[\n" +
 	"\x0eListTransports\x12#.postilion.v1.ListTransportsRequest\x1a$.postilion.v1.ListTransportsResponse\x12C\n" +
 	"\x06Backup\x12\x1b.postilion.v1.BackupRequest\x1a\x1c.postilion.v1.BackupResponse\x12X\n" +
-	"\rGetServerInfo\x12\".postilion.v1.GetServerInfoRequest\x1a#.postilion.v1.GetServerInfoResponseBoZFgithub.com/postilion-mail/postilion/proto/gen/postilion/v1;postilionv1\xca\x02\fPostilion\\V1\xe2\x02\x15Postilion\\V1\\Metadatab\x06proto3"
+	"\rGetServerInfo\x12\".postilion.v1.GetServerInfoRequest\x1a#.postilion.v1.GetServerInfoResponse\x12L\n" +
+	"\tGetHealth\x12\x1e.postilion.v1.GetHealthRequest\x1a\x1f.postilion.v1.GetHealthResponseBoZFgithub.com/postilion-mail/postilion/proto/gen/postilion/v1;postilionv1\xca\x02\fPostilion\\V1\xe2\x02\x15Postilion\\V1\\Metadatab\x06proto3"
 
 var (
 	file_postilion_v1_admin_proto_rawDescOnce sync.Once
@@ -1445,75 +1790,85 @@ func file_postilion_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_postilion_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_postilion_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_postilion_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_postilion_v1_admin_proto_goTypes = []any{
 	(Scope)(0),                     // 0: postilion.v1.Scope
 	(*Client)(nil),                 // 1: postilion.v1.Client
-	(*Token)(nil),                  // 2: postilion.v1.Token
-	(*CreateClientRequest)(nil),    // 3: postilion.v1.CreateClientRequest
-	(*CreateClientResponse)(nil),   // 4: postilion.v1.CreateClientResponse
-	(*ListClientsRequest)(nil),     // 5: postilion.v1.ListClientsRequest
-	(*ListClientsResponse)(nil),    // 6: postilion.v1.ListClientsResponse
-	(*UpdateClientRequest)(nil),    // 7: postilion.v1.UpdateClientRequest
-	(*UpdateClientResponse)(nil),   // 8: postilion.v1.UpdateClientResponse
-	(*DeleteClientRequest)(nil),    // 9: postilion.v1.DeleteClientRequest
-	(*DeleteClientResponse)(nil),   // 10: postilion.v1.DeleteClientResponse
-	(*CreateTokenRequest)(nil),     // 11: postilion.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),    // 12: postilion.v1.CreateTokenResponse
-	(*RevokeTokenRequest)(nil),     // 13: postilion.v1.RevokeTokenRequest
-	(*RevokeTokenResponse)(nil),    // 14: postilion.v1.RevokeTokenResponse
-	(*ListTransportsRequest)(nil),  // 15: postilion.v1.ListTransportsRequest
-	(*ListTransportsResponse)(nil), // 16: postilion.v1.ListTransportsResponse
-	(*Transport)(nil),              // 17: postilion.v1.Transport
-	(*TransportField)(nil),         // 18: postilion.v1.TransportField
-	(*BackupRequest)(nil),          // 19: postilion.v1.BackupRequest
-	(*BackupResponse)(nil),         // 20: postilion.v1.BackupResponse
-	(*GetServerInfoRequest)(nil),   // 21: postilion.v1.GetServerInfoRequest
-	(*GetServerInfoResponse)(nil),  // 22: postilion.v1.GetServerInfoResponse
-	nil,                            // 23: postilion.v1.GetServerInfoResponse.RecipientsEntry
-	(*Limits)(nil),                 // 24: postilion.v1.Limits
-	(*timestamppb.Timestamp)(nil),  // 25: google.protobuf.Timestamp
+	(*DeliveryGuard)(nil),          // 2: postilion.v1.DeliveryGuard
+	(*Token)(nil),                  // 3: postilion.v1.Token
+	(*CreateClientRequest)(nil),    // 4: postilion.v1.CreateClientRequest
+	(*CreateClientResponse)(nil),   // 5: postilion.v1.CreateClientResponse
+	(*ListClientsRequest)(nil),     // 6: postilion.v1.ListClientsRequest
+	(*ListClientsResponse)(nil),    // 7: postilion.v1.ListClientsResponse
+	(*UpdateClientRequest)(nil),    // 8: postilion.v1.UpdateClientRequest
+	(*UpdateClientResponse)(nil),   // 9: postilion.v1.UpdateClientResponse
+	(*DeleteClientRequest)(nil),    // 10: postilion.v1.DeleteClientRequest
+	(*DeleteClientResponse)(nil),   // 11: postilion.v1.DeleteClientResponse
+	(*CreateTokenRequest)(nil),     // 12: postilion.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),    // 13: postilion.v1.CreateTokenResponse
+	(*RevokeTokenRequest)(nil),     // 14: postilion.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),    // 15: postilion.v1.RevokeTokenResponse
+	(*ListTransportsRequest)(nil),  // 16: postilion.v1.ListTransportsRequest
+	(*ListTransportsResponse)(nil), // 17: postilion.v1.ListTransportsResponse
+	(*Transport)(nil),              // 18: postilion.v1.Transport
+	(*TransportField)(nil),         // 19: postilion.v1.TransportField
+	(*BackupRequest)(nil),          // 20: postilion.v1.BackupRequest
+	(*BackupResponse)(nil),         // 21: postilion.v1.BackupResponse
+	(*GetServerInfoRequest)(nil),   // 22: postilion.v1.GetServerInfoRequest
+	(*GetServerInfoResponse)(nil),  // 23: postilion.v1.GetServerInfoResponse
+	(*GetHealthRequest)(nil),       // 24: postilion.v1.GetHealthRequest
+	(*GetHealthResponse)(nil),      // 25: postilion.v1.GetHealthResponse
+	(*HealthCheck)(nil),            // 26: postilion.v1.HealthCheck
+	nil,                            // 27: postilion.v1.GetServerInfoResponse.RecipientsEntry
+	(*Limits)(nil),                 // 28: postilion.v1.Limits
+	(*timestamppb.Timestamp)(nil),  // 29: google.protobuf.Timestamp
+	(CheckStatus)(0),               // 30: postilion.v1.CheckStatus
 }
 var file_postilion_v1_admin_proto_depIdxs = []int32{
 	0,  // 0: postilion.v1.Client.scopes:type_name -> postilion.v1.Scope
-	24, // 1: postilion.v1.Client.limits:type_name -> postilion.v1.Limits
-	2,  // 2: postilion.v1.Client.tokens:type_name -> postilion.v1.Token
-	25, // 3: postilion.v1.Client.create_time:type_name -> google.protobuf.Timestamp
-	25, // 4: postilion.v1.Token.create_time:type_name -> google.protobuf.Timestamp
-	1,  // 5: postilion.v1.CreateClientRequest.client:type_name -> postilion.v1.Client
-	1,  // 6: postilion.v1.CreateClientResponse.client:type_name -> postilion.v1.Client
-	1,  // 7: postilion.v1.ListClientsResponse.clients:type_name -> postilion.v1.Client
-	1,  // 8: postilion.v1.UpdateClientRequest.client:type_name -> postilion.v1.Client
-	1,  // 9: postilion.v1.UpdateClientResponse.client:type_name -> postilion.v1.Client
-	2,  // 10: postilion.v1.CreateTokenResponse.token:type_name -> postilion.v1.Token
-	17, // 11: postilion.v1.ListTransportsResponse.transports:type_name -> postilion.v1.Transport
-	18, // 12: postilion.v1.Transport.fields:type_name -> postilion.v1.TransportField
-	25, // 13: postilion.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
-	0,  // 14: postilion.v1.GetServerInfoResponse.scopes:type_name -> postilion.v1.Scope
-	23, // 15: postilion.v1.GetServerInfoResponse.recipients:type_name -> postilion.v1.GetServerInfoResponse.RecipientsEntry
-	3,  // 16: postilion.v1.AdminService.CreateClient:input_type -> postilion.v1.CreateClientRequest
-	5,  // 17: postilion.v1.AdminService.ListClients:input_type -> postilion.v1.ListClientsRequest
-	7,  // 18: postilion.v1.AdminService.UpdateClient:input_type -> postilion.v1.UpdateClientRequest
-	9,  // 19: postilion.v1.AdminService.DeleteClient:input_type -> postilion.v1.DeleteClientRequest
-	11, // 20: postilion.v1.AdminService.CreateToken:input_type -> postilion.v1.CreateTokenRequest
-	13, // 21: postilion.v1.AdminService.RevokeToken:input_type -> postilion.v1.RevokeTokenRequest
-	15, // 22: postilion.v1.AdminService.ListTransports:input_type -> postilion.v1.ListTransportsRequest
-	19, // 23: postilion.v1.AdminService.Backup:input_type -> postilion.v1.BackupRequest
-	21, // 24: postilion.v1.AdminService.GetServerInfo:input_type -> postilion.v1.GetServerInfoRequest
-	4,  // 25: postilion.v1.AdminService.CreateClient:output_type -> postilion.v1.CreateClientResponse
-	6,  // 26: postilion.v1.AdminService.ListClients:output_type -> postilion.v1.ListClientsResponse
-	8,  // 27: postilion.v1.AdminService.UpdateClient:output_type -> postilion.v1.UpdateClientResponse
-	10, // 28: postilion.v1.AdminService.DeleteClient:output_type -> postilion.v1.DeleteClientResponse
-	12, // 29: postilion.v1.AdminService.CreateToken:output_type -> postilion.v1.CreateTokenResponse
-	14, // 30: postilion.v1.AdminService.RevokeToken:output_type -> postilion.v1.RevokeTokenResponse
-	16, // 31: postilion.v1.AdminService.ListTransports:output_type -> postilion.v1.ListTransportsResponse
-	20, // 32: postilion.v1.AdminService.Backup:output_type -> postilion.v1.BackupResponse
-	22, // 33: postilion.v1.AdminService.GetServerInfo:output_type -> postilion.v1.GetServerInfoResponse
-	25, // [25:34] is the sub-list for method output_type
-	16, // [16:25] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	28, // 1: postilion.v1.Client.limits:type_name -> postilion.v1.Limits
+	3,  // 2: postilion.v1.Client.tokens:type_name -> postilion.v1.Token
+	29, // 3: postilion.v1.Client.create_time:type_name -> google.protobuf.Timestamp
+	2,  // 4: postilion.v1.Client.guard:type_name -> postilion.v1.DeliveryGuard
+	29, // 5: postilion.v1.Token.create_time:type_name -> google.protobuf.Timestamp
+	1,  // 6: postilion.v1.CreateClientRequest.client:type_name -> postilion.v1.Client
+	1,  // 7: postilion.v1.CreateClientResponse.client:type_name -> postilion.v1.Client
+	1,  // 8: postilion.v1.ListClientsResponse.clients:type_name -> postilion.v1.Client
+	1,  // 9: postilion.v1.UpdateClientRequest.client:type_name -> postilion.v1.Client
+	1,  // 10: postilion.v1.UpdateClientResponse.client:type_name -> postilion.v1.Client
+	3,  // 11: postilion.v1.CreateTokenResponse.token:type_name -> postilion.v1.Token
+	18, // 12: postilion.v1.ListTransportsResponse.transports:type_name -> postilion.v1.Transport
+	19, // 13: postilion.v1.Transport.fields:type_name -> postilion.v1.TransportField
+	29, // 14: postilion.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	0,  // 15: postilion.v1.GetServerInfoResponse.scopes:type_name -> postilion.v1.Scope
+	27, // 16: postilion.v1.GetServerInfoResponse.recipients:type_name -> postilion.v1.GetServerInfoResponse.RecipientsEntry
+	26, // 17: postilion.v1.GetHealthResponse.checks:type_name -> postilion.v1.HealthCheck
+	30, // 18: postilion.v1.HealthCheck.status:type_name -> postilion.v1.CheckStatus
+	4,  // 19: postilion.v1.AdminService.CreateClient:input_type -> postilion.v1.CreateClientRequest
+	6,  // 20: postilion.v1.AdminService.ListClients:input_type -> postilion.v1.ListClientsRequest
+	8,  // 21: postilion.v1.AdminService.UpdateClient:input_type -> postilion.v1.UpdateClientRequest
+	10, // 22: postilion.v1.AdminService.DeleteClient:input_type -> postilion.v1.DeleteClientRequest
+	12, // 23: postilion.v1.AdminService.CreateToken:input_type -> postilion.v1.CreateTokenRequest
+	14, // 24: postilion.v1.AdminService.RevokeToken:input_type -> postilion.v1.RevokeTokenRequest
+	16, // 25: postilion.v1.AdminService.ListTransports:input_type -> postilion.v1.ListTransportsRequest
+	20, // 26: postilion.v1.AdminService.Backup:input_type -> postilion.v1.BackupRequest
+	22, // 27: postilion.v1.AdminService.GetServerInfo:input_type -> postilion.v1.GetServerInfoRequest
+	24, // 28: postilion.v1.AdminService.GetHealth:input_type -> postilion.v1.GetHealthRequest
+	5,  // 29: postilion.v1.AdminService.CreateClient:output_type -> postilion.v1.CreateClientResponse
+	7,  // 30: postilion.v1.AdminService.ListClients:output_type -> postilion.v1.ListClientsResponse
+	9,  // 31: postilion.v1.AdminService.UpdateClient:output_type -> postilion.v1.UpdateClientResponse
+	11, // 32: postilion.v1.AdminService.DeleteClient:output_type -> postilion.v1.DeleteClientResponse
+	13, // 33: postilion.v1.AdminService.CreateToken:output_type -> postilion.v1.CreateTokenResponse
+	15, // 34: postilion.v1.AdminService.RevokeToken:output_type -> postilion.v1.RevokeTokenResponse
+	17, // 35: postilion.v1.AdminService.ListTransports:output_type -> postilion.v1.ListTransportsResponse
+	21, // 36: postilion.v1.AdminService.Backup:output_type -> postilion.v1.BackupResponse
+	23, // 37: postilion.v1.AdminService.GetServerInfo:output_type -> postilion.v1.GetServerInfoResponse
+	25, // 38: postilion.v1.AdminService.GetHealth:output_type -> postilion.v1.GetHealthResponse
+	29, // [29:39] is the sub-list for method output_type
+	19, // [19:29] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_postilion_v1_admin_proto_init() }
@@ -1522,13 +1877,19 @@ func file_postilion_v1_admin_proto_init() {
 		return
 	}
 	file_postilion_v1_connection_proto_init()
+	file_postilion_v1_domain_proto_init()
+	file_postilion_v1_admin_proto_msgTypes[1].OneofWrappers = []any{
+		(*DeliveryGuard_Hold)(nil),
+		(*DeliveryGuard_Capture)(nil),
+		(*DeliveryGuard_RedirectTo)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_postilion_v1_admin_proto_rawDesc), len(file_postilion_v1_admin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   23,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,60 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Isolation is where a connection's transport runs.
+type Isolation int32
+
+const (
+	// Built-in transports in the daemon, plugins in a process of their own.
+	Isolation_ISOLATION_UNSPECIFIED Isolation = 0
+	// In the daemon. Plugins can't.
+	Isolation_ISOLATION_IN_PROCESS Isolation = 1
+	// In a process of its own, so that whatever a server makes it do cannot
+	// touch the daemon.
+	Isolation_ISOLATION_PROCESS Isolation = 2
+)
+
+// Enum value maps for Isolation.
+var (
+	Isolation_name = map[int32]string{
+		0: "ISOLATION_UNSPECIFIED",
+		1: "ISOLATION_IN_PROCESS",
+		2: "ISOLATION_PROCESS",
+	}
+	Isolation_value = map[string]int32{
+		"ISOLATION_UNSPECIFIED": 0,
+		"ISOLATION_IN_PROCESS":  1,
+		"ISOLATION_PROCESS":     2,
+	}
+)
+
+func (x Isolation) Enum() *Isolation {
+	p := new(Isolation)
+	*p = x
+	return p
+}
+
+func (x Isolation) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Isolation) Descriptor() protoreflect.EnumDescriptor {
+	return file_postilion_v1_connection_proto_enumTypes[0].Descriptor()
+}
+
+func (Isolation) Type() protoreflect.EnumType {
+	return &file_postilion_v1_connection_proto_enumTypes[0]
+}
+
+func (x Isolation) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Isolation.Descriptor instead.
+func (Isolation) EnumDescriptor() ([]byte, []int) {
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{0}
+}
+
 // Security says how a session is protected.
 type Security int32
 
@@ -69,11 +123,11 @@ func (x Security) String() string {
 }
 
 func (Security) Descriptor() protoreflect.EnumDescriptor {
-	return file_postilion_v1_connection_proto_enumTypes[0].Descriptor()
+	return file_postilion_v1_connection_proto_enumTypes[1].Descriptor()
 }
 
 func (Security) Type() protoreflect.EnumType {
-	return &file_postilion_v1_connection_proto_enumTypes[0]
+	return &file_postilion_v1_connection_proto_enumTypes[1]
 }
 
 func (x Security) Number() protoreflect.EnumNumber {
@@ -82,7 +136,7 @@ func (x Security) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Security.Descriptor instead.
 func (Security) EnumDescriptor() ([]byte, []int) {
-	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{0}
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{1}
 }
 
 // Authentication is how we log in.
@@ -142,11 +196,11 @@ func (x Authentication) String() string {
 }
 
 func (Authentication) Descriptor() protoreflect.EnumDescriptor {
-	return file_postilion_v1_connection_proto_enumTypes[1].Descriptor()
+	return file_postilion_v1_connection_proto_enumTypes[2].Descriptor()
 }
 
 func (Authentication) Type() protoreflect.EnumType {
-	return &file_postilion_v1_connection_proto_enumTypes[1]
+	return &file_postilion_v1_connection_proto_enumTypes[2]
 }
 
 func (x Authentication) Number() protoreflect.EnumNumber {
@@ -155,7 +209,7 @@ func (x Authentication) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Authentication.Descriptor instead.
 func (Authentication) EnumDescriptor() ([]byte, []int) {
-	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{1}
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{2}
 }
 
 // TlsVersion is a version of TLS.
@@ -201,11 +255,11 @@ func (x TlsVersion) String() string {
 }
 
 func (TlsVersion) Descriptor() protoreflect.EnumDescriptor {
-	return file_postilion_v1_connection_proto_enumTypes[2].Descriptor()
+	return file_postilion_v1_connection_proto_enumTypes[3].Descriptor()
 }
 
 func (TlsVersion) Type() protoreflect.EnumType {
-	return &file_postilion_v1_connection_proto_enumTypes[2]
+	return &file_postilion_v1_connection_proto_enumTypes[3]
 }
 
 func (x TlsVersion) Number() protoreflect.EnumNumber {
@@ -214,7 +268,188 @@ func (x TlsVersion) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TlsVersion.Descriptor instead.
 func (TlsVersion) EnumDescriptor() ([]byte, []int) {
-	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{2}
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{3}
+}
+
+// ProposalSource is how a proposal was found.
+type ProposalSource int32
+
+const (
+	ProposalSource_PROPOSAL_SOURCE_UNSPECIFIED ProposalSource = 0
+	// The address's domain is a known provider's own.
+	ProposalSource_PROPOSAL_SOURCE_PROVIDER ProposalSource = 1
+	// The domain's mail exchanger is a known provider's.
+	ProposalSource_PROPOSAL_SOURCE_MX ProposalSource = 2
+	// The domain's SRV records (RFC 6186, RFC 8314).
+	ProposalSource_PROPOSAL_SOURCE_SRV ProposalSource = 3
+	// The domain's configuration file for mail clients.
+	ProposalSource_PROPOSAL_SOURCE_AUTOCONFIG ProposalSource = 4
+	// A usual name or port.
+	ProposalSource_PROPOSAL_SOURCE_GUESS ProposalSource = 5
+	// Other port or security of the host that was given.
+	ProposalSource_PROPOSAL_SOURCE_VARIATION ProposalSource = 6
+)
+
+// Enum value maps for ProposalSource.
+var (
+	ProposalSource_name = map[int32]string{
+		0: "PROPOSAL_SOURCE_UNSPECIFIED",
+		1: "PROPOSAL_SOURCE_PROVIDER",
+		2: "PROPOSAL_SOURCE_MX",
+		3: "PROPOSAL_SOURCE_SRV",
+		4: "PROPOSAL_SOURCE_AUTOCONFIG",
+		5: "PROPOSAL_SOURCE_GUESS",
+		6: "PROPOSAL_SOURCE_VARIATION",
+	}
+	ProposalSource_value = map[string]int32{
+		"PROPOSAL_SOURCE_UNSPECIFIED": 0,
+		"PROPOSAL_SOURCE_PROVIDER":    1,
+		"PROPOSAL_SOURCE_MX":          2,
+		"PROPOSAL_SOURCE_SRV":         3,
+		"PROPOSAL_SOURCE_AUTOCONFIG":  4,
+		"PROPOSAL_SOURCE_GUESS":       5,
+		"PROPOSAL_SOURCE_VARIATION":   6,
+	}
+)
+
+func (x ProposalSource) Enum() *ProposalSource {
+	p := new(ProposalSource)
+	*p = x
+	return p
+}
+
+func (x ProposalSource) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ProposalSource) Descriptor() protoreflect.EnumDescriptor {
+	return file_postilion_v1_connection_proto_enumTypes[4].Descriptor()
+}
+
+func (ProposalSource) Type() protoreflect.EnumType {
+	return &file_postilion_v1_connection_proto_enumTypes[4]
+}
+
+func (x ProposalSource) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ProposalSource.Descriptor instead.
+func (ProposalSource) EnumDescriptor() ([]byte, []int) {
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{4}
+}
+
+// Confidence is how sure something is.
+type Confidence int32
+
+const (
+	Confidence_CONFIDENCE_UNSPECIFIED Confidence = 0
+	Confidence_CONFIDENCE_LOW         Confidence = 1
+	Confidence_CONFIDENCE_MEDIUM      Confidence = 2
+	Confidence_CONFIDENCE_HIGH        Confidence = 3
+)
+
+// Enum value maps for Confidence.
+var (
+	Confidence_name = map[int32]string{
+		0: "CONFIDENCE_UNSPECIFIED",
+		1: "CONFIDENCE_LOW",
+		2: "CONFIDENCE_MEDIUM",
+		3: "CONFIDENCE_HIGH",
+	}
+	Confidence_value = map[string]int32{
+		"CONFIDENCE_UNSPECIFIED": 0,
+		"CONFIDENCE_LOW":         1,
+		"CONFIDENCE_MEDIUM":      2,
+		"CONFIDENCE_HIGH":        3,
+	}
+)
+
+func (x Confidence) Enum() *Confidence {
+	p := new(Confidence)
+	*p = x
+	return p
+}
+
+func (x Confidence) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Confidence) Descriptor() protoreflect.EnumDescriptor {
+	return file_postilion_v1_connection_proto_enumTypes[5].Descriptor()
+}
+
+func (Confidence) Type() protoreflect.EnumType {
+	return &file_postilion_v1_connection_proto_enumTypes[5]
+}
+
+func (x Confidence) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Confidence.Descriptor instead.
+func (Confidence) EnumDescriptor() ([]byte, []int) {
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{5}
+}
+
+// Trial is how far a proposal was tried.
+type Trial int32
+
+const (
+	Trial_TRIAL_UNSPECIFIED Trial = 0
+	// Not at all, such as for lack of time.
+	Trial_TRIAL_UNTRIED Trial = 1
+	// It does not work.
+	Trial_TRIAL_FAILED Trial = 2
+	// A secure session came about; the login was not tried.
+	Trial_TRIAL_SESSION Trial = 3
+	// The login succeeded.
+	Trial_TRIAL_LOGIN Trial = 4
+)
+
+// Enum value maps for Trial.
+var (
+	Trial_name = map[int32]string{
+		0: "TRIAL_UNSPECIFIED",
+		1: "TRIAL_UNTRIED",
+		2: "TRIAL_FAILED",
+		3: "TRIAL_SESSION",
+		4: "TRIAL_LOGIN",
+	}
+	Trial_value = map[string]int32{
+		"TRIAL_UNSPECIFIED": 0,
+		"TRIAL_UNTRIED":     1,
+		"TRIAL_FAILED":      2,
+		"TRIAL_SESSION":     3,
+		"TRIAL_LOGIN":       4,
+	}
+)
+
+func (x Trial) Enum() *Trial {
+	p := new(Trial)
+	*p = x
+	return p
+}
+
+func (x Trial) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Trial) Descriptor() protoreflect.EnumDescriptor {
+	return file_postilion_v1_connection_proto_enumTypes[6].Descriptor()
+}
+
+func (Trial) Type() protoreflect.EnumType {
+	return &file_postilion_v1_connection_proto_enumTypes[6]
+}
+
+func (x Trial) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Trial.Descriptor instead.
+func (Trial) EnumDescriptor() ([]byte, []int) {
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{6}
 }
 
 // A connection is a named, configured way out: a transport with its settings,
@@ -252,6 +487,12 @@ type Connection struct {
 	Shared bool `protobuf:"varint,9,opt,name=shared,proto3" json:"shared,omitempty"`
 	// How failed attempts are repeated. Unset fields have the defaults.
 	Retry *RetryPolicy `protobuf:"bytes,10,opt,name=retry,proto3" json:"retry,omitempty"`
+	// How often the daemon logs in without sending mail, so that a login that
+	// has stopped working is noticed before a mail fails. Unset: once a day. 0 s:
+	// never. At least 10 minutes.
+	ProbeInterval *durationpb.Duration `protobuf:"bytes,11,opt,name=probe_interval,json=probeInterval,proto3" json:"probe_interval,omitempty"`
+	// Where the transport runs.
+	Isolation Isolation `protobuf:"varint,12,opt,name=isolation,proto3,enum=postilion.v1.Isolation" json:"isolation,omitempty"`
 	// Output only: whether messages that name no connection go here.
 	Default bool `protobuf:"varint,20,opt,name=default,proto3" json:"default,omitempty"`
 	// Output only: changes with every change. Give it to Configure to notice
@@ -377,6 +618,20 @@ func (x *Connection) GetRetry() *RetryPolicy {
 		return x.Retry
 	}
 	return nil
+}
+
+func (x *Connection) GetProbeInterval() *durationpb.Duration {
+	if x != nil {
+		return x.ProbeInterval
+	}
+	return nil
+}
+
+func (x *Connection) GetIsolation() Isolation {
+	if x != nil {
+		return x.Isolation
+	}
+	return Isolation_ISOLATION_UNSPECIFIED
 }
 
 func (x *Connection) GetDefault() bool {
@@ -1190,9 +1445,13 @@ type ConnectionStatus struct {
 	// Things a person should know, most urgent first.
 	Alarms []string `protobuf:"bytes,6,rep,name=alarms,proto3" json:"alarms,omitempty"`
 	// Messages that wait for it.
-	Waiting       int64 `protobuf:"varint,7,opt,name=waiting,proto3" json:"waiting,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Waiting int64 `protobuf:"varint,7,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// When it was logged into last without sending mail; see probe_interval.
+	ProbeTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=probe_time,json=probeTime,proto3" json:"probe_time,omitempty"`
+	// Why that failed; unset if it did not.
+	ProbeDiagnosis *Diagnosis `protobuf:"bytes,9,opt,name=probe_diagnosis,json=probeDiagnosis,proto3" json:"probe_diagnosis,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ConnectionStatus) Reset() {
@@ -1272,6 +1531,20 @@ func (x *ConnectionStatus) GetWaiting() int64 {
 		return x.Waiting
 	}
 	return 0
+}
+
+func (x *ConnectionStatus) GetProbeTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ProbeTime
+	}
+	return nil
+}
+
+func (x *ConnectionStatus) GetProbeDiagnosis() *Diagnosis {
+	if x != nil {
+		return x.ProbeDiagnosis
+	}
+	return nil
 }
 
 // Diagnosis explains a failure to a person.
@@ -1845,7 +2118,16 @@ type Provider struct {
 	// Those that the vendor states for all accounts.
 	Limits *Limits `protobuf:"bytes,10,opt,name=limits,proto3" json:"limits,omitempty"`
 	// Domains of mail addresses that are this provider's own.
-	MailDomains   []string `protobuf:"bytes,11,rep,name=mail_domains,json=mailDomains,proto3" json:"mail_domains,omitempty"`
+	MailDomains []string `protobuf:"bytes,11,rep,name=mail_domains,json=mailDomains,proto3" json:"mail_domains,omitempty"`
+	// Where to get the password or key.
+	PasswordLink string `protobuf:"bytes,12,opt,name=password_link,json=passwordLink,proto3" json:"password_link,omitempty"`
+	// Whether, and from when on, a login takes OAuth 2.0 instead of a password,
+	// for people; empty if a password is enough.
+	OauthNote string `protobuf:"bytes,13,opt,name=oauth_note,json=oauthNote,proto3" json:"oauth_note,omitempty"`
+	// Which addresses the provider takes in From, for people.
+	FromRule string `protobuf:"bytes,14,opt,name=from_rule,json=fromRule,proto3" json:"from_rule,omitempty"`
+	// Pages that the facts were taken from.
+	Sources       []string `protobuf:"bytes,15,rep,name=sources,proto3" json:"sources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1957,6 +2239,267 @@ func (x *Provider) GetMailDomains() []string {
 	return nil
 }
 
+func (x *Provider) GetPasswordLink() string {
+	if x != nil {
+		return x.PasswordLink
+	}
+	return ""
+}
+
+func (x *Provider) GetOauthNote() string {
+	if x != nil {
+		return x.OauthNote
+	}
+	return ""
+}
+
+func (x *Provider) GetFromRule() string {
+	if x != nil {
+		return x.FromRule
+	}
+	return ""
+}
+
+func (x *Provider) GetSources() []string {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+type DiscoverSettingsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A mail address or a domain. Required.
+	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	// Credentials to try. Without a user name the address is taken.
+	Username string  `protobuf:"bytes,2,opt,name=username,proto3" json:"username,omitempty"`
+	Password *string `protobuf:"bytes,3,opt,name=password,proto3,oneof" json:"password,omitempty"`
+	// Looks up without connecting to mail servers.
+	LookupOnly bool `protobuf:"varint,4,opt,name=lookup_only,json=lookupOnly,proto3" json:"lookup_only,omitempty"`
+	// At most this long; 30 s if unset, which is also the most.
+	Timeout       *durationpb.Duration `protobuf:"bytes,5,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiscoverSettingsRequest) Reset() {
+	*x = DiscoverSettingsRequest{}
+	mi := &file_postilion_v1_connection_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiscoverSettingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiscoverSettingsRequest) ProtoMessage() {}
+
+func (x *DiscoverSettingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_postilion_v1_connection_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiscoverSettingsRequest.ProtoReflect.Descriptor instead.
+func (*DiscoverSettingsRequest) Descriptor() ([]byte, []int) {
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *DiscoverSettingsRequest) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *DiscoverSettingsRequest) GetUsername() string {
+	if x != nil {
+		return x.Username
+	}
+	return ""
+}
+
+func (x *DiscoverSettingsRequest) GetPassword() string {
+	if x != nil && x.Password != nil {
+		return *x.Password
+	}
+	return ""
+}
+
+func (x *DiscoverSettingsRequest) GetLookupOnly() bool {
+	if x != nil {
+		return x.LookupOnly
+	}
+	return false
+}
+
+func (x *DiscoverSettingsRequest) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+type DiscoverSettingsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was found, best first.
+	Proposals []*Proposal `protobuf:"bytes,1,rep,name=proposals,proto3" json:"proposals,omitempty"`
+	// What else was noticed, for people.
+	Notes         []string `protobuf:"bytes,2,rep,name=notes,proto3" json:"notes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiscoverSettingsResponse) Reset() {
+	*x = DiscoverSettingsResponse{}
+	mi := &file_postilion_v1_connection_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiscoverSettingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiscoverSettingsResponse) ProtoMessage() {}
+
+func (x *DiscoverSettingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_postilion_v1_connection_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiscoverSettingsResponse.ProtoReflect.Descriptor instead.
+func (*DiscoverSettingsResponse) Descriptor() ([]byte, []int) {
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *DiscoverSettingsResponse) GetProposals() []*Proposal {
+	if x != nil {
+		return x.Proposals
+	}
+	return nil
+}
+
+func (x *DiscoverSettingsResponse) GetNotes() []string {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
+}
+
+// Proposal is a way to send that was found.
+type Proposal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// For Configure, without a password.
+	Smtp   *SmtpSettings  `protobuf:"bytes,1,opt,name=smtp,proto3" json:"smtp,omitempty"`
+	Source ProposalSource `protobuf:"varint,2,opt,name=source,proto3,enum=postilion.v1.ProposalSource" json:"source,omitempty"`
+	// Where exactly it was found, such as "SRV _submissions._tcp.example.org".
+	SourceDetail string `protobuf:"bytes,3,opt,name=source_detail,json=sourceDetail,proto3" json:"source_detail,omitempty"`
+	// How sure that is without having tried it.
+	Confidence Confidence `protobuf:"varint,4,opt,name=confidence,proto3,enum=postilion.v1.Confidence" json:"confidence,omitempty"`
+	// How far it was tried.
+	Trial Trial `protobuf:"varint,5,opt,name=trial,proto3,enum=postilion.v1.Trial" json:"trial,omitempty"`
+	// What was found when it was tried, for people.
+	Detail string `protobuf:"bytes,6,opt,name=detail,proto3" json:"detail,omitempty"`
+	// For one that did not work.
+	Diagnosis     *Diagnosis `protobuf:"bytes,7,opt,name=diagnosis,proto3" json:"diagnosis,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Proposal) Reset() {
+	*x = Proposal{}
+	mi := &file_postilion_v1_connection_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Proposal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Proposal) ProtoMessage() {}
+
+func (x *Proposal) ProtoReflect() protoreflect.Message {
+	mi := &file_postilion_v1_connection_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Proposal.ProtoReflect.Descriptor instead.
+func (*Proposal) Descriptor() ([]byte, []int) {
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Proposal) GetSmtp() *SmtpSettings {
+	if x != nil {
+		return x.Smtp
+	}
+	return nil
+}
+
+func (x *Proposal) GetSource() ProposalSource {
+	if x != nil {
+		return x.Source
+	}
+	return ProposalSource_PROPOSAL_SOURCE_UNSPECIFIED
+}
+
+func (x *Proposal) GetSourceDetail() string {
+	if x != nil {
+		return x.SourceDetail
+	}
+	return ""
+}
+
+func (x *Proposal) GetConfidence() Confidence {
+	if x != nil {
+		return x.Confidence
+	}
+	return Confidence_CONFIDENCE_UNSPECIFIED
+}
+
+func (x *Proposal) GetTrial() Trial {
+	if x != nil {
+		return x.Trial
+	}
+	return Trial_TRIAL_UNSPECIFIED
+}
+
+func (x *Proposal) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *Proposal) GetDiagnosis() *Diagnosis {
+	if x != nil {
+		return x.Diagnosis
+	}
+	return nil
+}
+
 type GetRoutesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1965,7 +2508,7 @@ type GetRoutesRequest struct {
 
 func (x *GetRoutesRequest) Reset() {
 	*x = GetRoutesRequest{}
-	mi := &file_postilion_v1_connection_proto_msgTypes[20]
+	mi := &file_postilion_v1_connection_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1977,7 +2520,7 @@ func (x *GetRoutesRequest) String() string {
 func (*GetRoutesRequest) ProtoMessage() {}
 
 func (x *GetRoutesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_connection_proto_msgTypes[20]
+	mi := &file_postilion_v1_connection_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1990,7 +2533,7 @@ func (x *GetRoutesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRoutesRequest.ProtoReflect.Descriptor instead.
 func (*GetRoutesRequest) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{20}
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{23}
 }
 
 type GetRoutesResponse struct {
@@ -2004,7 +2547,7 @@ type GetRoutesResponse struct {
 
 func (x *GetRoutesResponse) Reset() {
 	*x = GetRoutesResponse{}
-	mi := &file_postilion_v1_connection_proto_msgTypes[21]
+	mi := &file_postilion_v1_connection_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2016,7 +2559,7 @@ func (x *GetRoutesResponse) String() string {
 func (*GetRoutesResponse) ProtoMessage() {}
 
 func (x *GetRoutesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_connection_proto_msgTypes[21]
+	mi := &file_postilion_v1_connection_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2029,7 +2572,7 @@ func (x *GetRoutesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRoutesResponse.ProtoReflect.Descriptor instead.
 func (*GetRoutesResponse) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{21}
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetRoutesResponse) GetRoutes() []*Route {
@@ -2057,7 +2600,7 @@ type SetRoutesRequest struct {
 
 func (x *SetRoutesRequest) Reset() {
 	*x = SetRoutesRequest{}
-	mi := &file_postilion_v1_connection_proto_msgTypes[22]
+	mi := &file_postilion_v1_connection_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2069,7 +2612,7 @@ func (x *SetRoutesRequest) String() string {
 func (*SetRoutesRequest) ProtoMessage() {}
 
 func (x *SetRoutesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_connection_proto_msgTypes[22]
+	mi := &file_postilion_v1_connection_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2082,7 +2625,7 @@ func (x *SetRoutesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRoutesRequest.ProtoReflect.Descriptor instead.
 func (*SetRoutesRequest) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{22}
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SetRoutesRequest) GetRoutes() []*Route {
@@ -2108,7 +2651,7 @@ type SetRoutesResponse struct {
 
 func (x *SetRoutesResponse) Reset() {
 	*x = SetRoutesResponse{}
-	mi := &file_postilion_v1_connection_proto_msgTypes[23]
+	mi := &file_postilion_v1_connection_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2120,7 +2663,7 @@ func (x *SetRoutesResponse) String() string {
 func (*SetRoutesResponse) ProtoMessage() {}
 
 func (x *SetRoutesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_postilion_v1_connection_proto_msgTypes[23]
+	mi := &file_postilion_v1_connection_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2133,7 +2676,7 @@ func (x *SetRoutesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRoutesResponse.ProtoReflect.Descriptor instead.
 func (*SetRoutesResponse) Descriptor() ([]byte, []int) {
-	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{23}
+	return file_postilion_v1_connection_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SetRoutesResponse) GetEtag() string {
@@ -2147,7 +2690,7 @@ var File_postilion_v1_connection_proto protoreflect.FileDescriptor
 
 const file_postilion_v1_connection_proto_rawDesc = "" +
 	"\n" +
-	"\x1dpostilion/v1/connection.proto\x12\fpostilion.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apostilion/v1/outcome.proto\"\xa8\x05\n" +
+	"\x1dpostilion/v1/connection.proto\x12\fpostilion.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19postilion/v1/domain.proto\x1a\x1apostilion/v1/outcome.proto\"\xa1\x06\n" +
 	"\n" +
 	"Connection\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
@@ -2160,7 +2703,9 @@ const file_postilion_v1_connection_proto_rawDesc = "" +
 	"\x12allow_destinations\x18\b \x03(\tR\x11allowDestinations\x12\x16\n" +
 	"\x06shared\x18\t \x01(\bR\x06shared\x12/\n" +
 	"\x05retry\x18\n" +
-	" \x01(\v2\x19.postilion.v1.RetryPolicyR\x05retry\x12\x18\n" +
+	" \x01(\v2\x19.postilion.v1.RetryPolicyR\x05retry\x12@\n" +
+	"\x0eprobe_interval\x18\v \x01(\v2\x19.google.protobuf.DurationR\rprobeInterval\x125\n" +
+	"\tisolation\x18\f \x01(\x0e2\x17.postilion.v1.IsolationR\tisolation\x12\x18\n" +
 	"\adefault\x18\x14 \x01(\bR\adefault\x12\x12\n" +
 	"\x04etag\x18\x15 \x01(\tR\x04etag\x126\n" +
 	"\x06status\x18\x16 \x01(\v2\x1e.postilion.v1.ConnectionStatusR\x06status\x12;\n" +
@@ -2242,7 +2787,7 @@ const file_postilion_v1_connection_proto_rawDesc = "" +
 	"\vconcurrency\x18\x06 \x01(\rR\vconcurrency\"\x84\x01\n" +
 	"\vRetryPolicy\x125\n" +
 	"\bschedule\x18\x01 \x03(\v2\x19.google.protobuf.DurationR\bschedule\x12>\n" +
-	"\rexpires_after\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\fexpiresAfter\"\xc4\x02\n" +
+	"\rexpires_after\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\fexpiresAfter\"\xc1\x03\n" +
 	"\x10ConnectionStatus\x12\x16\n" +
 	"\x06paused\x18\x01 \x01(\bR\x06paused\x12=\n" +
 	"\fpaused_until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vpausedUntil\x12?\n" +
@@ -2250,7 +2795,10 @@ const file_postilion_v1_connection_proto_rawDesc = "" +
 	"\aoutcome\x18\x04 \x01(\v2\x15.postilion.v1.OutcomeR\aoutcome\x125\n" +
 	"\tdiagnosis\x18\x05 \x01(\v2\x17.postilion.v1.DiagnosisR\tdiagnosis\x12\x16\n" +
 	"\x06alarms\x18\x06 \x03(\tR\x06alarms\x12\x18\n" +
-	"\awaiting\x18\a \x01(\x03R\awaiting\"\xd3\x01\n" +
+	"\awaiting\x18\a \x01(\x03R\awaiting\x129\n" +
+	"\n" +
+	"probe_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tprobeTime\x12@\n" +
+	"\x0fprobe_diagnosis\x18\t \x01(\v2\x17.postilion.v1.DiagnosisR\x0eprobeDiagnosis\"\xd3\x01\n" +
 	"\tDiagnosis\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12 \n" +
@@ -2286,7 +2834,7 @@ const file_postilion_v1_connection_proto_rawDesc = "" +
 	"\x04held\x18\x01 \x01(\x03R\x04held\"\x16\n" +
 	"\x14ListProvidersRequest\"M\n" +
 	"\x15ListProvidersResponse\x124\n" +
-	"\tproviders\x18\x01 \x03(\v2\x16.postilion.v1.ProviderR\tproviders\"\x81\x03\n" +
+	"\tproviders\x18\x01 \x03(\v2\x16.postilion.v1.ProviderR\tproviders\"\xfc\x03\n" +
 	"\bProvider\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x12\n" +
@@ -2299,7 +2847,33 @@ const file_postilion_v1_connection_proto_rawDesc = "" +
 	"\x04link\x18\t \x01(\tR\x04link\x12,\n" +
 	"\x06limits\x18\n" +
 	" \x01(\v2\x14.postilion.v1.LimitsR\x06limits\x12!\n" +
-	"\fmail_domains\x18\v \x03(\tR\vmailDomains\"\x12\n" +
+	"\fmail_domains\x18\v \x03(\tR\vmailDomains\x12#\n" +
+	"\rpassword_link\x18\f \x01(\tR\fpasswordLink\x12\x1d\n" +
+	"\n" +
+	"oauth_note\x18\r \x01(\tR\toauthNote\x12\x1b\n" +
+	"\tfrom_rule\x18\x0e \x01(\tR\bfromRule\x12\x18\n" +
+	"\asources\x18\x0f \x03(\tR\asources\"\xd8\x01\n" +
+	"\x17DiscoverSettingsRequest\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x1a\n" +
+	"\busername\x18\x02 \x01(\tR\busername\x12$\n" +
+	"\bpassword\x18\x03 \x01(\tB\x03\x80\x01\x01H\x00R\bpassword\x88\x01\x01\x12\x1f\n" +
+	"\vlookup_only\x18\x04 \x01(\bR\n" +
+	"lookupOnly\x123\n" +
+	"\atimeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\atimeoutB\v\n" +
+	"\t_password\"f\n" +
+	"\x18DiscoverSettingsResponse\x124\n" +
+	"\tproposals\x18\x01 \x03(\v2\x16.postilion.v1.ProposalR\tproposals\x12\x14\n" +
+	"\x05notes\x18\x02 \x03(\tR\x05notes\"\xc9\x02\n" +
+	"\bProposal\x12.\n" +
+	"\x04smtp\x18\x01 \x01(\v2\x1a.postilion.v1.SmtpSettingsR\x04smtp\x124\n" +
+	"\x06source\x18\x02 \x01(\x0e2\x1c.postilion.v1.ProposalSourceR\x06source\x12#\n" +
+	"\rsource_detail\x18\x03 \x01(\tR\fsourceDetail\x128\n" +
+	"\n" +
+	"confidence\x18\x04 \x01(\x0e2\x18.postilion.v1.ConfidenceR\n" +
+	"confidence\x12)\n" +
+	"\x05trial\x18\x05 \x01(\x0e2\x13.postilion.v1.TrialR\x05trial\x12\x16\n" +
+	"\x06detail\x18\x06 \x01(\tR\x06detail\x125\n" +
+	"\tdiagnosis\x18\a \x01(\v2\x17.postilion.v1.DiagnosisR\tdiagnosis\"\x12\n" +
 	"\x10GetRoutesRequest\"T\n" +
 	"\x11GetRoutesResponse\x12+\n" +
 	"\x06routes\x18\x01 \x03(\v2\x13.postilion.v1.RouteR\x06routes\x12\x12\n" +
@@ -2308,7 +2882,11 @@ const file_postilion_v1_connection_proto_rawDesc = "" +
 	"\x06routes\x18\x01 \x03(\v2\x13.postilion.v1.RouteR\x06routes\x12\x12\n" +
 	"\x04etag\x18\x02 \x01(\tR\x04etag\"'\n" +
 	"\x11SetRoutesResponse\x12\x12\n" +
-	"\x04etag\x18\x01 \x01(\tR\x04etag*\x85\x01\n" +
+	"\x04etag\x18\x01 \x01(\tR\x04etag*W\n" +
+	"\tIsolation\x12\x19\n" +
+	"\x15ISOLATION_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14ISOLATION_IN_PROCESS\x10\x01\x12\x15\n" +
+	"\x11ISOLATION_PROCESS\x10\x02*\x85\x01\n" +
 	"\bSecurity\x12\x18\n" +
 	"\x14SECURITY_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15SECURITY_IMPLICIT_TLS\x10\x01\x12\x15\n" +
@@ -2331,12 +2909,34 @@ const file_postilion_v1_connection_proto_rawDesc = "" +
 	"\x0fTLS_VERSION_1_0\x10\x01\x12\x13\n" +
 	"\x0fTLS_VERSION_1_1\x10\x02\x12\x13\n" +
 	"\x0fTLS_VERSION_1_2\x10\x03\x12\x13\n" +
-	"\x0fTLS_VERSION_1_3\x10\x042\xa6\x04\n" +
+	"\x0fTLS_VERSION_1_3\x10\x04*\xda\x01\n" +
+	"\x0eProposalSource\x12\x1f\n" +
+	"\x1bPROPOSAL_SOURCE_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18PROPOSAL_SOURCE_PROVIDER\x10\x01\x12\x16\n" +
+	"\x12PROPOSAL_SOURCE_MX\x10\x02\x12\x17\n" +
+	"\x13PROPOSAL_SOURCE_SRV\x10\x03\x12\x1e\n" +
+	"\x1aPROPOSAL_SOURCE_AUTOCONFIG\x10\x04\x12\x19\n" +
+	"\x15PROPOSAL_SOURCE_GUESS\x10\x05\x12\x1d\n" +
+	"\x19PROPOSAL_SOURCE_VARIATION\x10\x06*h\n" +
+	"\n" +
+	"Confidence\x12\x1a\n" +
+	"\x16CONFIDENCE_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eCONFIDENCE_LOW\x10\x01\x12\x15\n" +
+	"\x11CONFIDENCE_MEDIUM\x10\x02\x12\x13\n" +
+	"\x0fCONFIDENCE_HIGH\x10\x03*g\n" +
+	"\x05Trial\x12\x15\n" +
+	"\x11TRIAL_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rTRIAL_UNTRIED\x10\x01\x12\x10\n" +
+	"\fTRIAL_FAILED\x10\x02\x12\x11\n" +
+	"\rTRIAL_SESSION\x10\x03\x12\x0f\n" +
+	"\vTRIAL_LOGIN\x10\x042\xdd\x05\n" +
 	"\x11ConnectionService\x12^\n" +
 	"\x0fListConnections\x12$.postilion.v1.ListConnectionsRequest\x1a%.postilion.v1.ListConnectionsResponse\x12X\n" +
 	"\rGetConnection\x12\".postilion.v1.GetConnectionRequest\x1a#.postilion.v1.GetConnectionResponse\x12a\n" +
 	"\x10DeleteConnection\x12%.postilion.v1.DeleteConnectionRequest\x1a&.postilion.v1.DeleteConnectionResponse\x12X\n" +
-	"\rListProviders\x12\".postilion.v1.ListProvidersRequest\x1a#.postilion.v1.ListProvidersResponse\x12L\n" +
+	"\rListProviders\x12\".postilion.v1.ListProvidersRequest\x1a#.postilion.v1.ListProvidersResponse\x12a\n" +
+	"\x10DiscoverSettings\x12%.postilion.v1.DiscoverSettingsRequest\x1a&.postilion.v1.DiscoverSettingsResponse\x12R\n" +
+	"\vCheckDomain\x12 .postilion.v1.CheckDomainRequest\x1a!.postilion.v1.CheckDomainResponse\x12L\n" +
 	"\tGetRoutes\x12\x1e.postilion.v1.GetRoutesRequest\x1a\x1f.postilion.v1.GetRoutesResponse\x12L\n" +
 	"\tSetRoutes\x12\x1e.postilion.v1.SetRoutesRequest\x1a\x1f.postilion.v1.SetRoutesResponseBoZFgithub.com/postilion-mail/postilion/proto/gen/postilion/v1;postilionv1\xca\x02\fPostilion\\V1\xe2\x02\x15Postilion\\V1\\Metadatab\x06proto3"
 
@@ -2352,98 +2952,122 @@ func file_postilion_v1_connection_proto_rawDescGZIP() []byte {
 	return file_postilion_v1_connection_proto_rawDescData
 }
 
-var file_postilion_v1_connection_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_postilion_v1_connection_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_postilion_v1_connection_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_postilion_v1_connection_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_postilion_v1_connection_proto_goTypes = []any{
-	(Security)(0),                    // 0: postilion.v1.Security
-	(Authentication)(0),              // 1: postilion.v1.Authentication
-	(TlsVersion)(0),                  // 2: postilion.v1.TlsVersion
-	(*Connection)(nil),               // 3: postilion.v1.Connection
-	(*SmtpSettings)(nil),             // 4: postilion.v1.SmtpSettings
-	(*SmtpTimeouts)(nil),             // 5: postilion.v1.SmtpTimeouts
-	(*CustomSettings)(nil),           // 6: postilion.v1.CustomSettings
-	(*SenderPolicy)(nil),             // 7: postilion.v1.SenderPolicy
-	(*Header)(nil),                   // 8: postilion.v1.Header
-	(*Limits)(nil),                   // 9: postilion.v1.Limits
-	(*RetryPolicy)(nil),              // 10: postilion.v1.RetryPolicy
-	(*ConnectionStatus)(nil),         // 11: postilion.v1.ConnectionStatus
-	(*Diagnosis)(nil),                // 12: postilion.v1.Diagnosis
-	(*Route)(nil),                    // 13: postilion.v1.Route
-	(*ListConnectionsRequest)(nil),   // 14: postilion.v1.ListConnectionsRequest
-	(*ListConnectionsResponse)(nil),  // 15: postilion.v1.ListConnectionsResponse
-	(*GetConnectionRequest)(nil),     // 16: postilion.v1.GetConnectionRequest
-	(*GetConnectionResponse)(nil),    // 17: postilion.v1.GetConnectionResponse
-	(*DeleteConnectionRequest)(nil),  // 18: postilion.v1.DeleteConnectionRequest
-	(*DeleteConnectionResponse)(nil), // 19: postilion.v1.DeleteConnectionResponse
-	(*ListProvidersRequest)(nil),     // 20: postilion.v1.ListProvidersRequest
-	(*ListProvidersResponse)(nil),    // 21: postilion.v1.ListProvidersResponse
-	(*Provider)(nil),                 // 22: postilion.v1.Provider
-	(*GetRoutesRequest)(nil),         // 23: postilion.v1.GetRoutesRequest
-	(*GetRoutesResponse)(nil),        // 24: postilion.v1.GetRoutesResponse
-	(*SetRoutesRequest)(nil),         // 25: postilion.v1.SetRoutesRequest
-	(*SetRoutesResponse)(nil),        // 26: postilion.v1.SetRoutesResponse
-	nil,                              // 27: postilion.v1.CustomSettings.SecretsEntry
-	(*timestamppb.Timestamp)(nil),    // 28: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),      // 29: google.protobuf.Duration
-	(*structpb.Struct)(nil),          // 30: google.protobuf.Struct
-	(*Outcome)(nil),                  // 31: postilion.v1.Outcome
-	(Blame)(0),                       // 32: postilion.v1.Blame
+	(Isolation)(0),                   // 0: postilion.v1.Isolation
+	(Security)(0),                    // 1: postilion.v1.Security
+	(Authentication)(0),              // 2: postilion.v1.Authentication
+	(TlsVersion)(0),                  // 3: postilion.v1.TlsVersion
+	(ProposalSource)(0),              // 4: postilion.v1.ProposalSource
+	(Confidence)(0),                  // 5: postilion.v1.Confidence
+	(Trial)(0),                       // 6: postilion.v1.Trial
+	(*Connection)(nil),               // 7: postilion.v1.Connection
+	(*SmtpSettings)(nil),             // 8: postilion.v1.SmtpSettings
+	(*SmtpTimeouts)(nil),             // 9: postilion.v1.SmtpTimeouts
+	(*CustomSettings)(nil),           // 10: postilion.v1.CustomSettings
+	(*SenderPolicy)(nil),             // 11: postilion.v1.SenderPolicy
+	(*Header)(nil),                   // 12: postilion.v1.Header
+	(*Limits)(nil),                   // 13: postilion.v1.Limits
+	(*RetryPolicy)(nil),              // 14: postilion.v1.RetryPolicy
+	(*ConnectionStatus)(nil),         // 15: postilion.v1.ConnectionStatus
+	(*Diagnosis)(nil),                // 16: postilion.v1.Diagnosis
+	(*Route)(nil),                    // 17: postilion.v1.Route
+	(*ListConnectionsRequest)(nil),   // 18: postilion.v1.ListConnectionsRequest
+	(*ListConnectionsResponse)(nil),  // 19: postilion.v1.ListConnectionsResponse
+	(*GetConnectionRequest)(nil),     // 20: postilion.v1.GetConnectionRequest
+	(*GetConnectionResponse)(nil),    // 21: postilion.v1.GetConnectionResponse
+	(*DeleteConnectionRequest)(nil),  // 22: postilion.v1.DeleteConnectionRequest
+	(*DeleteConnectionResponse)(nil), // 23: postilion.v1.DeleteConnectionResponse
+	(*ListProvidersRequest)(nil),     // 24: postilion.v1.ListProvidersRequest
+	(*ListProvidersResponse)(nil),    // 25: postilion.v1.ListProvidersResponse
+	(*Provider)(nil),                 // 26: postilion.v1.Provider
+	(*DiscoverSettingsRequest)(nil),  // 27: postilion.v1.DiscoverSettingsRequest
+	(*DiscoverSettingsResponse)(nil), // 28: postilion.v1.DiscoverSettingsResponse
+	(*Proposal)(nil),                 // 29: postilion.v1.Proposal
+	(*GetRoutesRequest)(nil),         // 30: postilion.v1.GetRoutesRequest
+	(*GetRoutesResponse)(nil),        // 31: postilion.v1.GetRoutesResponse
+	(*SetRoutesRequest)(nil),         // 32: postilion.v1.SetRoutesRequest
+	(*SetRoutesResponse)(nil),        // 33: postilion.v1.SetRoutesResponse
+	nil,                              // 34: postilion.v1.CustomSettings.SecretsEntry
+	(*durationpb.Duration)(nil),      // 35: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),    // 36: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),          // 37: google.protobuf.Struct
+	(*Outcome)(nil),                  // 38: postilion.v1.Outcome
+	(Blame)(0),                       // 39: postilion.v1.Blame
+	(*CheckDomainRequest)(nil),       // 40: postilion.v1.CheckDomainRequest
+	(*CheckDomainResponse)(nil),      // 41: postilion.v1.CheckDomainResponse
 }
 var file_postilion_v1_connection_proto_depIdxs = []int32{
-	4,  // 0: postilion.v1.Connection.smtp:type_name -> postilion.v1.SmtpSettings
-	6,  // 1: postilion.v1.Connection.custom:type_name -> postilion.v1.CustomSettings
-	7,  // 2: postilion.v1.Connection.sender:type_name -> postilion.v1.SenderPolicy
-	9,  // 3: postilion.v1.Connection.limits:type_name -> postilion.v1.Limits
-	10, // 4: postilion.v1.Connection.retry:type_name -> postilion.v1.RetryPolicy
-	11, // 5: postilion.v1.Connection.status:type_name -> postilion.v1.ConnectionStatus
-	28, // 6: postilion.v1.Connection.create_time:type_name -> google.protobuf.Timestamp
-	28, // 7: postilion.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
-	0,  // 8: postilion.v1.SmtpSettings.security:type_name -> postilion.v1.Security
-	1,  // 9: postilion.v1.SmtpSettings.authentication:type_name -> postilion.v1.Authentication
-	2,  // 10: postilion.v1.SmtpSettings.minimum_tls:type_name -> postilion.v1.TlsVersion
-	5,  // 11: postilion.v1.SmtpSettings.timeouts:type_name -> postilion.v1.SmtpTimeouts
-	29, // 12: postilion.v1.SmtpTimeouts.connect:type_name -> google.protobuf.Duration
-	29, // 13: postilion.v1.SmtpTimeouts.tls:type_name -> google.protobuf.Duration
-	29, // 14: postilion.v1.SmtpTimeouts.command:type_name -> google.protobuf.Duration
-	29, // 15: postilion.v1.SmtpTimeouts.data:type_name -> google.protobuf.Duration
-	29, // 16: postilion.v1.SmtpTimeouts.block:type_name -> google.protobuf.Duration
-	29, // 17: postilion.v1.SmtpTimeouts.final:type_name -> google.protobuf.Duration
-	30, // 18: postilion.v1.CustomSettings.settings:type_name -> google.protobuf.Struct
-	27, // 19: postilion.v1.CustomSettings.secrets:type_name -> postilion.v1.CustomSettings.SecretsEntry
-	8,  // 20: postilion.v1.SenderPolicy.headers:type_name -> postilion.v1.Header
-	29, // 21: postilion.v1.RetryPolicy.schedule:type_name -> google.protobuf.Duration
-	29, // 22: postilion.v1.RetryPolicy.expires_after:type_name -> google.protobuf.Duration
-	28, // 23: postilion.v1.ConnectionStatus.paused_until:type_name -> google.protobuf.Timestamp
-	28, // 24: postilion.v1.ConnectionStatus.failing_since:type_name -> google.protobuf.Timestamp
-	31, // 25: postilion.v1.ConnectionStatus.outcome:type_name -> postilion.v1.Outcome
-	12, // 26: postilion.v1.ConnectionStatus.diagnosis:type_name -> postilion.v1.Diagnosis
-	32, // 27: postilion.v1.Diagnosis.blame:type_name -> postilion.v1.Blame
-	8,  // 28: postilion.v1.Route.headers:type_name -> postilion.v1.Header
-	3,  // 29: postilion.v1.ListConnectionsResponse.connections:type_name -> postilion.v1.Connection
-	3,  // 30: postilion.v1.GetConnectionResponse.connection:type_name -> postilion.v1.Connection
-	22, // 31: postilion.v1.ListProvidersResponse.providers:type_name -> postilion.v1.Provider
-	0,  // 32: postilion.v1.Provider.security:type_name -> postilion.v1.Security
-	1,  // 33: postilion.v1.Provider.authentication:type_name -> postilion.v1.Authentication
-	9,  // 34: postilion.v1.Provider.limits:type_name -> postilion.v1.Limits
-	13, // 35: postilion.v1.GetRoutesResponse.routes:type_name -> postilion.v1.Route
-	13, // 36: postilion.v1.SetRoutesRequest.routes:type_name -> postilion.v1.Route
-	14, // 37: postilion.v1.ConnectionService.ListConnections:input_type -> postilion.v1.ListConnectionsRequest
-	16, // 38: postilion.v1.ConnectionService.GetConnection:input_type -> postilion.v1.GetConnectionRequest
-	18, // 39: postilion.v1.ConnectionService.DeleteConnection:input_type -> postilion.v1.DeleteConnectionRequest
-	20, // 40: postilion.v1.ConnectionService.ListProviders:input_type -> postilion.v1.ListProvidersRequest
-	23, // 41: postilion.v1.ConnectionService.GetRoutes:input_type -> postilion.v1.GetRoutesRequest
-	25, // 42: postilion.v1.ConnectionService.SetRoutes:input_type -> postilion.v1.SetRoutesRequest
-	15, // 43: postilion.v1.ConnectionService.ListConnections:output_type -> postilion.v1.ListConnectionsResponse
-	17, // 44: postilion.v1.ConnectionService.GetConnection:output_type -> postilion.v1.GetConnectionResponse
-	19, // 45: postilion.v1.ConnectionService.DeleteConnection:output_type -> postilion.v1.DeleteConnectionResponse
-	21, // 46: postilion.v1.ConnectionService.ListProviders:output_type -> postilion.v1.ListProvidersResponse
-	24, // 47: postilion.v1.ConnectionService.GetRoutes:output_type -> postilion.v1.GetRoutesResponse
-	26, // 48: postilion.v1.ConnectionService.SetRoutes:output_type -> postilion.v1.SetRoutesResponse
-	43, // [43:49] is the sub-list for method output_type
-	37, // [37:43] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	8,  // 0: postilion.v1.Connection.smtp:type_name -> postilion.v1.SmtpSettings
+	10, // 1: postilion.v1.Connection.custom:type_name -> postilion.v1.CustomSettings
+	11, // 2: postilion.v1.Connection.sender:type_name -> postilion.v1.SenderPolicy
+	13, // 3: postilion.v1.Connection.limits:type_name -> postilion.v1.Limits
+	14, // 4: postilion.v1.Connection.retry:type_name -> postilion.v1.RetryPolicy
+	35, // 5: postilion.v1.Connection.probe_interval:type_name -> google.protobuf.Duration
+	0,  // 6: postilion.v1.Connection.isolation:type_name -> postilion.v1.Isolation
+	15, // 7: postilion.v1.Connection.status:type_name -> postilion.v1.ConnectionStatus
+	36, // 8: postilion.v1.Connection.create_time:type_name -> google.protobuf.Timestamp
+	36, // 9: postilion.v1.Connection.update_time:type_name -> google.protobuf.Timestamp
+	1,  // 10: postilion.v1.SmtpSettings.security:type_name -> postilion.v1.Security
+	2,  // 11: postilion.v1.SmtpSettings.authentication:type_name -> postilion.v1.Authentication
+	3,  // 12: postilion.v1.SmtpSettings.minimum_tls:type_name -> postilion.v1.TlsVersion
+	9,  // 13: postilion.v1.SmtpSettings.timeouts:type_name -> postilion.v1.SmtpTimeouts
+	35, // 14: postilion.v1.SmtpTimeouts.connect:type_name -> google.protobuf.Duration
+	35, // 15: postilion.v1.SmtpTimeouts.tls:type_name -> google.protobuf.Duration
+	35, // 16: postilion.v1.SmtpTimeouts.command:type_name -> google.protobuf.Duration
+	35, // 17: postilion.v1.SmtpTimeouts.data:type_name -> google.protobuf.Duration
+	35, // 18: postilion.v1.SmtpTimeouts.block:type_name -> google.protobuf.Duration
+	35, // 19: postilion.v1.SmtpTimeouts.final:type_name -> google.protobuf.Duration
+	37, // 20: postilion.v1.CustomSettings.settings:type_name -> google.protobuf.Struct
+	34, // 21: postilion.v1.CustomSettings.secrets:type_name -> postilion.v1.CustomSettings.SecretsEntry
+	12, // 22: postilion.v1.SenderPolicy.headers:type_name -> postilion.v1.Header
+	35, // 23: postilion.v1.RetryPolicy.schedule:type_name -> google.protobuf.Duration
+	35, // 24: postilion.v1.RetryPolicy.expires_after:type_name -> google.protobuf.Duration
+	36, // 25: postilion.v1.ConnectionStatus.paused_until:type_name -> google.protobuf.Timestamp
+	36, // 26: postilion.v1.ConnectionStatus.failing_since:type_name -> google.protobuf.Timestamp
+	38, // 27: postilion.v1.ConnectionStatus.outcome:type_name -> postilion.v1.Outcome
+	16, // 28: postilion.v1.ConnectionStatus.diagnosis:type_name -> postilion.v1.Diagnosis
+	36, // 29: postilion.v1.ConnectionStatus.probe_time:type_name -> google.protobuf.Timestamp
+	16, // 30: postilion.v1.ConnectionStatus.probe_diagnosis:type_name -> postilion.v1.Diagnosis
+	39, // 31: postilion.v1.Diagnosis.blame:type_name -> postilion.v1.Blame
+	12, // 32: postilion.v1.Route.headers:type_name -> postilion.v1.Header
+	7,  // 33: postilion.v1.ListConnectionsResponse.connections:type_name -> postilion.v1.Connection
+	7,  // 34: postilion.v1.GetConnectionResponse.connection:type_name -> postilion.v1.Connection
+	26, // 35: postilion.v1.ListProvidersResponse.providers:type_name -> postilion.v1.Provider
+	1,  // 36: postilion.v1.Provider.security:type_name -> postilion.v1.Security
+	2,  // 37: postilion.v1.Provider.authentication:type_name -> postilion.v1.Authentication
+	13, // 38: postilion.v1.Provider.limits:type_name -> postilion.v1.Limits
+	35, // 39: postilion.v1.DiscoverSettingsRequest.timeout:type_name -> google.protobuf.Duration
+	29, // 40: postilion.v1.DiscoverSettingsResponse.proposals:type_name -> postilion.v1.Proposal
+	8,  // 41: postilion.v1.Proposal.smtp:type_name -> postilion.v1.SmtpSettings
+	4,  // 42: postilion.v1.Proposal.source:type_name -> postilion.v1.ProposalSource
+	5,  // 43: postilion.v1.Proposal.confidence:type_name -> postilion.v1.Confidence
+	6,  // 44: postilion.v1.Proposal.trial:type_name -> postilion.v1.Trial
+	16, // 45: postilion.v1.Proposal.diagnosis:type_name -> postilion.v1.Diagnosis
+	17, // 46: postilion.v1.GetRoutesResponse.routes:type_name -> postilion.v1.Route
+	17, // 47: postilion.v1.SetRoutesRequest.routes:type_name -> postilion.v1.Route
+	18, // 48: postilion.v1.ConnectionService.ListConnections:input_type -> postilion.v1.ListConnectionsRequest
+	20, // 49: postilion.v1.ConnectionService.GetConnection:input_type -> postilion.v1.GetConnectionRequest
+	22, // 50: postilion.v1.ConnectionService.DeleteConnection:input_type -> postilion.v1.DeleteConnectionRequest
+	24, // 51: postilion.v1.ConnectionService.ListProviders:input_type -> postilion.v1.ListProvidersRequest
+	27, // 52: postilion.v1.ConnectionService.DiscoverSettings:input_type -> postilion.v1.DiscoverSettingsRequest
+	40, // 53: postilion.v1.ConnectionService.CheckDomain:input_type -> postilion.v1.CheckDomainRequest
+	30, // 54: postilion.v1.ConnectionService.GetRoutes:input_type -> postilion.v1.GetRoutesRequest
+	32, // 55: postilion.v1.ConnectionService.SetRoutes:input_type -> postilion.v1.SetRoutesRequest
+	19, // 56: postilion.v1.ConnectionService.ListConnections:output_type -> postilion.v1.ListConnectionsResponse
+	21, // 57: postilion.v1.ConnectionService.GetConnection:output_type -> postilion.v1.GetConnectionResponse
+	23, // 58: postilion.v1.ConnectionService.DeleteConnection:output_type -> postilion.v1.DeleteConnectionResponse
+	25, // 59: postilion.v1.ConnectionService.ListProviders:output_type -> postilion.v1.ListProvidersResponse
+	28, // 60: postilion.v1.ConnectionService.DiscoverSettings:output_type -> postilion.v1.DiscoverSettingsResponse
+	41, // 61: postilion.v1.ConnectionService.CheckDomain:output_type -> postilion.v1.CheckDomainResponse
+	31, // 62: postilion.v1.ConnectionService.GetRoutes:output_type -> postilion.v1.GetRoutesResponse
+	33, // 63: postilion.v1.ConnectionService.SetRoutes:output_type -> postilion.v1.SetRoutesResponse
+	56, // [56:64] is the sub-list for method output_type
+	48, // [48:56] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_postilion_v1_connection_proto_init() }
@@ -2451,19 +3075,21 @@ func file_postilion_v1_connection_proto_init() {
 	if File_postilion_v1_connection_proto != nil {
 		return
 	}
+	file_postilion_v1_domain_proto_init()
 	file_postilion_v1_outcome_proto_init()
 	file_postilion_v1_connection_proto_msgTypes[0].OneofWrappers = []any{
 		(*Connection_Smtp)(nil),
 		(*Connection_Custom)(nil),
 	}
 	file_postilion_v1_connection_proto_msgTypes[1].OneofWrappers = []any{}
+	file_postilion_v1_connection_proto_msgTypes[20].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_postilion_v1_connection_proto_rawDesc), len(file_postilion_v1_connection_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   25,
+			NumEnums:      7,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

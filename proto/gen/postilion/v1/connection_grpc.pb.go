@@ -23,6 +23,8 @@ const (
 	ConnectionService_GetConnection_FullMethodName    = "/postilion.v1.ConnectionService/GetConnection"
 	ConnectionService_DeleteConnection_FullMethodName = "/postilion.v1.ConnectionService/DeleteConnection"
 	ConnectionService_ListProviders_FullMethodName    = "/postilion.v1.ConnectionService/ListProviders"
+	ConnectionService_DiscoverSettings_FullMethodName = "/postilion.v1.ConnectionService/DiscoverSettings"
+	ConnectionService_CheckDomain_FullMethodName      = "/postilion.v1.ConnectionService/CheckDomain"
 	ConnectionService_GetRoutes_FullMethodName        = "/postilion.v1.ConnectionService/GetRoutes"
 	ConnectionService_SetRoutes_FullMethodName        = "/postilion.v1.ConnectionService/SetRoutes"
 )
@@ -46,6 +48,16 @@ type ConnectionServiceClient interface {
 	// ListProviders gives the mail providers that the daemon has presets for, by
 	// id. Every client may call it.
 	ListProviders(ctx context.Context, in *ListProvidersRequest, opts ...grpc.CallOption) (*ListProvidersResponse, error)
+	// DiscoverSettings finds out how mail of an address or domain can be sent:
+	// by the presets, by what the domain publishes, and at last by guessing. It
+	// tries what it finds, with a login if credentials are given, which go only
+	// over TLS with a certificate that was verified. Takes at most 30 s. Scope:
+	// configure.
+	DiscoverSettings(ctx context.Context, in *DiscoverSettingsRequest, opts ...grpc.CallOption) (*DiscoverSettingsResponse, error)
+	// CheckDomain looks at what a domain publishes about its mail: SPF, DKIM,
+	// DMARC and others, and tells what to publish. Takes at most 30 s. Scope:
+	// configure.
+	CheckDomain(ctx context.Context, in *CheckDomainRequest, opts ...grpc.CallOption) (*CheckDomainResponse, error)
 	// GetRoutes gives the client's routes in their order. Scope: configure or
 	// read.
 	GetRoutes(ctx context.Context, in *GetRoutesRequest, opts ...grpc.CallOption) (*GetRoutesResponse, error)
@@ -103,6 +115,26 @@ func (c *connectionServiceClient) ListProviders(ctx context.Context, in *ListPro
 	return out, nil
 }
 
+func (c *connectionServiceClient) DiscoverSettings(ctx context.Context, in *DiscoverSettingsRequest, opts ...grpc.CallOption) (*DiscoverSettingsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DiscoverSettingsResponse)
+	err := c.cc.Invoke(ctx, ConnectionService_DiscoverSettings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *connectionServiceClient) CheckDomain(ctx context.Context, in *CheckDomainRequest, opts ...grpc.CallOption) (*CheckDomainResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckDomainResponse)
+	err := c.cc.Invoke(ctx, ConnectionService_CheckDomain_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *connectionServiceClient) GetRoutes(ctx context.Context, in *GetRoutesRequest, opts ...grpc.CallOption) (*GetRoutesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetRoutesResponse)
@@ -142,6 +174,16 @@ type ConnectionServiceServer interface {
 	// ListProviders gives the mail providers that the daemon has presets for, by
 	// id. Every client may call it.
 	ListProviders(context.Context, *ListProvidersRequest) (*ListProvidersResponse, error)
+	// DiscoverSettings finds out how mail of an address or domain can be sent:
+	// by the presets, by what the domain publishes, and at last by guessing. It
+	// tries what it finds, with a login if credentials are given, which go only
+	// over TLS with a certificate that was verified. Takes at most 30 s. Scope:
+	// configure.
+	DiscoverSettings(context.Context, *DiscoverSettingsRequest) (*DiscoverSettingsResponse, error)
+	// CheckDomain looks at what a domain publishes about its mail: SPF, DKIM,
+	// DMARC and others, and tells what to publish. Takes at most 30 s. Scope:
+	// configure.
+	CheckDomain(context.Context, *CheckDomainRequest) (*CheckDomainResponse, error)
 	// GetRoutes gives the client's routes in their order. Scope: configure or
 	// read.
 	GetRoutes(context.Context, *GetRoutesRequest) (*GetRoutesResponse, error)
@@ -170,6 +212,12 @@ func (UnimplementedConnectionServiceServer) DeleteConnection(context.Context, *D
 }
 func (UnimplementedConnectionServiceServer) ListProviders(context.Context, *ListProvidersRequest) (*ListProvidersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListProviders not implemented")
+}
+func (UnimplementedConnectionServiceServer) DiscoverSettings(context.Context, *DiscoverSettingsRequest) (*DiscoverSettingsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DiscoverSettings not implemented")
+}
+func (UnimplementedConnectionServiceServer) CheckDomain(context.Context, *CheckDomainRequest) (*CheckDomainResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckDomain not implemented")
 }
 func (UnimplementedConnectionServiceServer) GetRoutes(context.Context, *GetRoutesRequest) (*GetRoutesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRoutes not implemented")
@@ -270,6 +318,42 @@ func _ConnectionService_ListProviders_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ConnectionService_DiscoverSettings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiscoverSettingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConnectionServiceServer).DiscoverSettings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConnectionService_DiscoverSettings_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConnectionServiceServer).DiscoverSettings(ctx, req.(*DiscoverSettingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ConnectionService_CheckDomain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckDomainRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConnectionServiceServer).CheckDomain(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConnectionService_CheckDomain_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConnectionServiceServer).CheckDomain(ctx, req.(*CheckDomainRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ConnectionService_GetRoutes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetRoutesRequest)
 	if err := dec(in); err != nil {
@@ -328,6 +412,14 @@ var ConnectionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListProviders",
 			Handler:    _ConnectionService_ListProviders_Handler,
+		},
+		{
+			MethodName: "DiscoverSettings",
+			Handler:    _ConnectionService_DiscoverSettings_Handler,
+		},
+		{
+			MethodName: "CheckDomain",
+			Handler:    _ConnectionService_CheckDomain_Handler,
 		},
 		{
 			MethodName: "GetRoutes",

@@ -462,7 +462,11 @@ type TestConnectionRequest struct {
 	// Sends a test mail to this address at the end.
 	SendTo string `protobuf:"bytes,5,opt,name=send_to,json=sendTo,proto3" json:"send_to,omitempty"`
 	// At most this long; 30 s if unset, which is also the most.
-	Timeout       *durationpb.Duration `protobuf:"bytes,6,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	Timeout *durationpb.Duration `protobuf:"bytes,6,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Does not look for settings that would work when these do not.
+	SkipProposals bool `protobuf:"varint,7,opt,name=skip_proposals,json=skipProposals,proto3" json:"skip_proposals,omitempty"`
+	// Looks at what the sender's domain publishes, too, when the test passes.
+	CheckDomain   bool `protobuf:"varint,8,opt,name=check_domain,json=checkDomain,proto3" json:"check_domain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -550,6 +554,20 @@ func (x *TestConnectionRequest) GetTimeout() *durationpb.Duration {
 	return nil
 }
 
+func (x *TestConnectionRequest) GetSkipProposals() bool {
+	if x != nil {
+		return x.SkipProposals
+	}
+	return false
+}
+
+func (x *TestConnectionRequest) GetCheckDomain() bool {
+	if x != nil {
+		return x.CheckDomain
+	}
+	return false
+}
+
 type isTestConnectionRequest_Target interface {
 	isTestConnectionRequest_Target()
 }
@@ -580,7 +598,12 @@ type TestConnectionResponse struct {
 	// How long it took.
 	Duration *durationpb.Duration `protobuf:"bytes,4,opt,name=duration,proto3" json:"duration,omitempty"`
 	// What is not wrong but worth knowing.
-	Warnings      []string `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Warnings []string `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// After a failure: other settings of the same server that were tried and
+	// work, the safest first.
+	Proposals []*Proposal `protobuf:"bytes,6,rep,name=proposals,proto3" json:"proposals,omitempty"`
+	// If it was asked for.
+	Domain        *CheckDomainResponse `protobuf:"bytes,7,opt,name=domain,proto3" json:"domain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -646,6 +669,20 @@ func (x *TestConnectionResponse) GetDuration() *durationpb.Duration {
 func (x *TestConnectionResponse) GetWarnings() []string {
 	if x != nil {
 		return x.Warnings
+	}
+	return nil
+}
+
+func (x *TestConnectionResponse) GetProposals() []*Proposal {
+	if x != nil {
+		return x.Proposals
+	}
+	return nil
+}
+
+func (x *TestConnectionResponse) GetDomain() *CheckDomainResponse {
+	if x != nil {
+		return x.Domain
 	}
 	return nil
 }
@@ -784,7 +821,10 @@ type SendRequest struct {
 	KeepContent bool `protobuf:"varint,11,opt,name=keep_content,json=keepContent,proto3" json:"keep_content,omitempty"`
 	// Failures are mailed to the envelope sender (RFC 3464), for callers that
 	// do not watch events.
-	NotifySender  bool `protobuf:"varint,12,opt,name=notify_sender,json=notifySender,proto3" json:"notify_sender,omitempty"`
+	NotifySender bool `protobuf:"varint,12,opt,name=notify_sender,json=notifySender,proto3" json:"notify_sender,omitempty"`
+	// Where the caller believes to be, such as the URL of its site. If it is not
+	// the client's origin, as in a copy of the site, the message is HELD.
+	Origin        string `protobuf:"bytes,13,opt,name=origin,proto3" json:"origin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -912,6 +952,13 @@ func (x *SendRequest) GetNotifySender() bool {
 		return x.NotifySender
 	}
 	return false
+}
+
+func (x *SendRequest) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
 }
 
 type isSendRequest_Content interface {
@@ -1803,7 +1850,7 @@ var File_postilion_v1_mailer_proto protoreflect.FileDescriptor
 
 const file_postilion_v1_mailer_proto_rawDesc = "" +
 	"\n" +
-	"\x19postilion/v1/mailer.proto\x12\fpostilion.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpostilion/v1/connection.proto\x1a\x1apostilion/v1/message.proto\x1a\x1apostilion/v1/outcome.proto\"\x88\x02\n" +
+	"\x19postilion/v1/mailer.proto\x12\fpostilion.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpostilion/v1/connection.proto\x1a\x19postilion/v1/domain.proto\x1a\x1apostilion/v1/message.proto\x1a\x1apostilion/v1/outcome.proto\"\x88\x02\n" +
 	"\x10ConfigureRequest\x128\n" +
 	"\n" +
 	"connection\x18\x01 \x01(\v2\x18.postilion.v1.ConnectionR\n" +
@@ -1820,21 +1867,25 @@ const file_postilion_v1_mailer_proto_rawDesc = "" +
 	"connection\x18\x01 \x01(\v2\x18.postilion.v1.ConnectionR\n" +
 	"connection\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\bR\acreated\x12\x1a\n" +
-	"\bwarnings\x18\x03 \x03(\tR\bwarnings\"\xed\x01\n" +
+	"\bwarnings\x18\x03 \x03(\tR\bwarnings\"\xb7\x02\n" +
 	"\x15TestConnectionRequest\x12\x14\n" +
 	"\x04name\x18\x01 \x01(\tH\x00R\x04name\x120\n" +
 	"\x05draft\x18\x02 \x01(\v2\x18.postilion.v1.ConnectionH\x00R\x05draft\x12\x16\n" +
 	"\x06sender\x18\x03 \x01(\tR\x06sender\x12\x1c\n" +
 	"\trecipient\x18\x04 \x01(\tR\trecipient\x12\x17\n" +
 	"\asend_to\x18\x05 \x01(\tR\x06sendTo\x123\n" +
-	"\atimeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\atimeoutB\b\n" +
-	"\x06target\"\xe3\x01\n" +
+	"\atimeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12%\n" +
+	"\x0eskip_proposals\x18\a \x01(\bR\rskipProposals\x12!\n" +
+	"\fcheck_domain\x18\b \x01(\bR\vcheckDomainB\b\n" +
+	"\x06target\"\xd4\x02\n" +
 	"\x16TestConnectionResponse\x12\x0e\n" +
 	"\x02ok\x18\x01 \x01(\bR\x02ok\x12/\n" +
 	"\x06stages\x18\x02 \x03(\v2\x17.postilion.v1.TestStageR\x06stages\x125\n" +
 	"\tdiagnosis\x18\x03 \x01(\v2\x17.postilion.v1.DiagnosisR\tdiagnosis\x125\n" +
 	"\bduration\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x1a\n" +
-	"\bwarnings\x18\x05 \x03(\tR\bwarnings\"\xde\x02\n" +
+	"\bwarnings\x18\x05 \x03(\tR\bwarnings\x124\n" +
+	"\tproposals\x18\x06 \x03(\v2\x16.postilion.v1.ProposalR\tproposals\x129\n" +
+	"\x06domain\x18\a \x01(\v2!.postilion.v1.CheckDomainResponseR\x06domain\"\xde\x02\n" +
 	"\tTestStage\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x121\n" +
 	"\x06status\x18\x02 \x01(\x0e2\x19.postilion.v1.StageStatusR\x06status\x125\n" +
@@ -1846,7 +1897,7 @@ const file_postilion_v1_mailer_proto_rawDesc = "" +
 	"\n" +
 	"FactsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x82\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9a\x05\n" +
 	"\vSendRequest\x12\x1e\n" +
 	"\n" +
 	"connection\x18\x01 \x01(\tR\n" +
@@ -1862,7 +1913,8 @@ const file_postilion_v1_mailer_proto_rawDesc = "" +
 	"\bmetadata\x18\n" +
 	" \x03(\v2'.postilion.v1.SendRequest.MetadataEntryR\bmetadata\x12!\n" +
 	"\fkeep_content\x18\v \x01(\bR\vkeepContent\x12#\n" +
-	"\rnotify_sender\x18\f \x01(\bR\fnotifySender\x1a;\n" +
+	"\rnotify_sender\x18\f \x01(\bR\fnotifySender\x12\x16\n" +
+	"\x06origin\x18\r \x01(\tR\x06origin\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\t\n" +
@@ -2024,12 +2076,14 @@ var file_postilion_v1_mailer_proto_goTypes = []any{
 	(*fieldmaskpb.FieldMask)(nil),  // 25: google.protobuf.FieldMask
 	(*durationpb.Duration)(nil),    // 26: google.protobuf.Duration
 	(*Diagnosis)(nil),              // 27: postilion.v1.Diagnosis
-	(*Outcome)(nil),                // 28: postilion.v1.Outcome
-	(*timestamppb.Timestamp)(nil),  // 29: google.protobuf.Timestamp
-	(MessageState)(0),              // 30: postilion.v1.MessageState
-	(*RecipientStatus)(nil),        // 31: postilion.v1.RecipientStatus
-	(*ErrorDetail)(nil),            // 32: postilion.v1.ErrorDetail
-	(*Header)(nil),                 // 33: postilion.v1.Header
+	(*Proposal)(nil),               // 28: postilion.v1.Proposal
+	(*CheckDomainResponse)(nil),    // 29: postilion.v1.CheckDomainResponse
+	(*Outcome)(nil),                // 30: postilion.v1.Outcome
+	(*timestamppb.Timestamp)(nil),  // 31: google.protobuf.Timestamp
+	(MessageState)(0),              // 32: postilion.v1.MessageState
+	(*RecipientStatus)(nil),        // 33: postilion.v1.RecipientStatus
+	(*ErrorDetail)(nil),            // 34: postilion.v1.ErrorDetail
+	(*Header)(nil),                 // 35: postilion.v1.Header
 }
 var file_postilion_v1_mailer_proto_depIdxs = []int32{
 	24, // 0: postilion.v1.ConfigureRequest.connection:type_name -> postilion.v1.Connection
@@ -2040,52 +2094,54 @@ var file_postilion_v1_mailer_proto_depIdxs = []int32{
 	9,  // 5: postilion.v1.TestConnectionResponse.stages:type_name -> postilion.v1.TestStage
 	27, // 6: postilion.v1.TestConnectionResponse.diagnosis:type_name -> postilion.v1.Diagnosis
 	26, // 7: postilion.v1.TestConnectionResponse.duration:type_name -> google.protobuf.Duration
-	0,  // 8: postilion.v1.TestStage.status:type_name -> postilion.v1.StageStatus
-	26, // 9: postilion.v1.TestStage.duration:type_name -> google.protobuf.Duration
-	28, // 10: postilion.v1.TestStage.outcome:type_name -> postilion.v1.Outcome
-	22, // 11: postilion.v1.TestStage.facts:type_name -> postilion.v1.TestStage.FactsEntry
-	15, // 12: postilion.v1.SendRequest.message:type_name -> postilion.v1.StructuredMessage
-	19, // 13: postilion.v1.SendRequest.raw:type_name -> postilion.v1.RawMessage
-	26, // 14: postilion.v1.SendRequest.wait:type_name -> google.protobuf.Duration
-	29, // 15: postilion.v1.SendRequest.send_at:type_name -> google.protobuf.Timestamp
-	26, // 16: postilion.v1.SendRequest.expires_after:type_name -> google.protobuf.Duration
-	1,  // 17: postilion.v1.SendRequest.priority:type_name -> postilion.v1.Priority
-	23, // 18: postilion.v1.SendRequest.metadata:type_name -> postilion.v1.SendRequest.MetadataEntry
-	30, // 19: postilion.v1.SendResponse.state:type_name -> postilion.v1.MessageState
-	31, // 20: postilion.v1.SendResponse.recipients:type_name -> postilion.v1.RecipientStatus
-	29, // 21: postilion.v1.SendResponse.accept_time:type_name -> google.protobuf.Timestamp
-	10, // 22: postilion.v1.SendBatchRequest.send:type_name -> postilion.v1.SendRequest
-	11, // 23: postilion.v1.SendBatchResponse.accepted:type_name -> postilion.v1.SendResponse
-	14, // 24: postilion.v1.SendBatchResponse.error:type_name -> postilion.v1.BatchError
-	32, // 25: postilion.v1.BatchError.detail:type_name -> postilion.v1.ErrorDetail
-	16, // 26: postilion.v1.StructuredMessage.from:type_name -> postilion.v1.Address
-	16, // 27: postilion.v1.StructuredMessage.sender:type_name -> postilion.v1.Address
-	16, // 28: postilion.v1.StructuredMessage.reply_to:type_name -> postilion.v1.Address
-	16, // 29: postilion.v1.StructuredMessage.to:type_name -> postilion.v1.Address
-	16, // 30: postilion.v1.StructuredMessage.cc:type_name -> postilion.v1.Address
-	16, // 31: postilion.v1.StructuredMessage.bcc:type_name -> postilion.v1.Address
-	17, // 32: postilion.v1.StructuredMessage.attachments:type_name -> postilion.v1.Attachment
-	33, // 33: postilion.v1.StructuredMessage.headers:type_name -> postilion.v1.Header
-	18, // 34: postilion.v1.StructuredMessage.list_unsubscribe:type_name -> postilion.v1.ListUnsubscribe
-	2,  // 35: postilion.v1.StructuredMessage.importance:type_name -> postilion.v1.Importance
-	29, // 36: postilion.v1.StructuredMessage.date:type_name -> google.protobuf.Timestamp
-	20, // 37: postilion.v1.RawMessage.envelope:type_name -> postilion.v1.Envelope
-	21, // 38: postilion.v1.Envelope.recipients:type_name -> postilion.v1.EnvelopeRecipient
-	3,  // 39: postilion.v1.Envelope.return:type_name -> postilion.v1.DsnReturn
-	4,  // 40: postilion.v1.EnvelopeRecipient.notify:type_name -> postilion.v1.DsnNotify
-	5,  // 41: postilion.v1.MailerService.Configure:input_type -> postilion.v1.ConfigureRequest
-	7,  // 42: postilion.v1.MailerService.TestConnection:input_type -> postilion.v1.TestConnectionRequest
-	10, // 43: postilion.v1.MailerService.Send:input_type -> postilion.v1.SendRequest
-	12, // 44: postilion.v1.MailerService.SendBatch:input_type -> postilion.v1.SendBatchRequest
-	6,  // 45: postilion.v1.MailerService.Configure:output_type -> postilion.v1.ConfigureResponse
-	8,  // 46: postilion.v1.MailerService.TestConnection:output_type -> postilion.v1.TestConnectionResponse
-	11, // 47: postilion.v1.MailerService.Send:output_type -> postilion.v1.SendResponse
-	13, // 48: postilion.v1.MailerService.SendBatch:output_type -> postilion.v1.SendBatchResponse
-	45, // [45:49] is the sub-list for method output_type
-	41, // [41:45] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	28, // 8: postilion.v1.TestConnectionResponse.proposals:type_name -> postilion.v1.Proposal
+	29, // 9: postilion.v1.TestConnectionResponse.domain:type_name -> postilion.v1.CheckDomainResponse
+	0,  // 10: postilion.v1.TestStage.status:type_name -> postilion.v1.StageStatus
+	26, // 11: postilion.v1.TestStage.duration:type_name -> google.protobuf.Duration
+	30, // 12: postilion.v1.TestStage.outcome:type_name -> postilion.v1.Outcome
+	22, // 13: postilion.v1.TestStage.facts:type_name -> postilion.v1.TestStage.FactsEntry
+	15, // 14: postilion.v1.SendRequest.message:type_name -> postilion.v1.StructuredMessage
+	19, // 15: postilion.v1.SendRequest.raw:type_name -> postilion.v1.RawMessage
+	26, // 16: postilion.v1.SendRequest.wait:type_name -> google.protobuf.Duration
+	31, // 17: postilion.v1.SendRequest.send_at:type_name -> google.protobuf.Timestamp
+	26, // 18: postilion.v1.SendRequest.expires_after:type_name -> google.protobuf.Duration
+	1,  // 19: postilion.v1.SendRequest.priority:type_name -> postilion.v1.Priority
+	23, // 20: postilion.v1.SendRequest.metadata:type_name -> postilion.v1.SendRequest.MetadataEntry
+	32, // 21: postilion.v1.SendResponse.state:type_name -> postilion.v1.MessageState
+	33, // 22: postilion.v1.SendResponse.recipients:type_name -> postilion.v1.RecipientStatus
+	31, // 23: postilion.v1.SendResponse.accept_time:type_name -> google.protobuf.Timestamp
+	10, // 24: postilion.v1.SendBatchRequest.send:type_name -> postilion.v1.SendRequest
+	11, // 25: postilion.v1.SendBatchResponse.accepted:type_name -> postilion.v1.SendResponse
+	14, // 26: postilion.v1.SendBatchResponse.error:type_name -> postilion.v1.BatchError
+	34, // 27: postilion.v1.BatchError.detail:type_name -> postilion.v1.ErrorDetail
+	16, // 28: postilion.v1.StructuredMessage.from:type_name -> postilion.v1.Address
+	16, // 29: postilion.v1.StructuredMessage.sender:type_name -> postilion.v1.Address
+	16, // 30: postilion.v1.StructuredMessage.reply_to:type_name -> postilion.v1.Address
+	16, // 31: postilion.v1.StructuredMessage.to:type_name -> postilion.v1.Address
+	16, // 32: postilion.v1.StructuredMessage.cc:type_name -> postilion.v1.Address
+	16, // 33: postilion.v1.StructuredMessage.bcc:type_name -> postilion.v1.Address
+	17, // 34: postilion.v1.StructuredMessage.attachments:type_name -> postilion.v1.Attachment
+	35, // 35: postilion.v1.StructuredMessage.headers:type_name -> postilion.v1.Header
+	18, // 36: postilion.v1.StructuredMessage.list_unsubscribe:type_name -> postilion.v1.ListUnsubscribe
+	2,  // 37: postilion.v1.StructuredMessage.importance:type_name -> postilion.v1.Importance
+	31, // 38: postilion.v1.StructuredMessage.date:type_name -> google.protobuf.Timestamp
+	20, // 39: postilion.v1.RawMessage.envelope:type_name -> postilion.v1.Envelope
+	21, // 40: postilion.v1.Envelope.recipients:type_name -> postilion.v1.EnvelopeRecipient
+	3,  // 41: postilion.v1.Envelope.return:type_name -> postilion.v1.DsnReturn
+	4,  // 42: postilion.v1.EnvelopeRecipient.notify:type_name -> postilion.v1.DsnNotify
+	5,  // 43: postilion.v1.MailerService.Configure:input_type -> postilion.v1.ConfigureRequest
+	7,  // 44: postilion.v1.MailerService.TestConnection:input_type -> postilion.v1.TestConnectionRequest
+	10, // 45: postilion.v1.MailerService.Send:input_type -> postilion.v1.SendRequest
+	12, // 46: postilion.v1.MailerService.SendBatch:input_type -> postilion.v1.SendBatchRequest
+	6,  // 47: postilion.v1.MailerService.Configure:output_type -> postilion.v1.ConfigureResponse
+	8,  // 48: postilion.v1.MailerService.TestConnection:output_type -> postilion.v1.TestConnectionResponse
+	11, // 49: postilion.v1.MailerService.Send:output_type -> postilion.v1.SendResponse
+	13, // 50: postilion.v1.MailerService.SendBatch:output_type -> postilion.v1.SendBatchResponse
+	47, // [47:51] is the sub-list for method output_type
+	43, // [43:47] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_postilion_v1_mailer_proto_init() }
@@ -2094,6 +2150,7 @@ func file_postilion_v1_mailer_proto_init() {
 		return
 	}
 	file_postilion_v1_connection_proto_init()
+	file_postilion_v1_domain_proto_init()
 	file_postilion_v1_message_proto_init()
 	file_postilion_v1_outcome_proto_init()
 	file_postilion_v1_mailer_proto_msgTypes[2].OneofWrappers = []any{

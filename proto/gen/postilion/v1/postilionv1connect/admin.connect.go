@@ -59,6 +59,8 @@ const (
 	// AdminServiceGetServerInfoProcedure is the fully-qualified name of the AdminService's
 	// GetServerInfo RPC.
 	AdminServiceGetServerInfoProcedure = "/postilion.v1.AdminService/GetServerInfo"
+	// AdminServiceGetHealthProcedure is the fully-qualified name of the AdminService's GetHealth RPC.
+	AdminServiceGetHealthProcedure = "/postilion.v1.AdminService/GetHealth"
 )
 
 // AdminServiceClient is a client for the postilion.v1.AdminService service.
@@ -91,6 +93,10 @@ type AdminServiceClient interface {
 	Backup(context.Context, *v1.BackupRequest) (*v1.BackupResponse, error)
 	// GetServerInfo tells about the daemon.
 	GetServerInfo(context.Context, *v1.GetServerInfoRequest) (*v1.GetServerInfoResponse, error)
+	// GetHealth examines the daemon and what it stands on: store, disk, clock,
+	// queue, connections, plugins, certificates, sockets. It does not reach over
+	// the network. Scope: admin.
+	GetHealth(context.Context, *v1.GetHealthRequest) (*v1.GetHealthResponse, error)
 }
 
 // NewAdminServiceClient constructs a client for the postilion.v1.AdminService service. By default,
@@ -158,6 +164,12 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("GetServerInfo")),
 			connect.WithClientOptions(opts...),
 		),
+		getHealth: connect.NewClient[v1.GetHealthRequest, v1.GetHealthResponse](
+			httpClient,
+			baseURL+AdminServiceGetHealthProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("GetHealth")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -172,6 +184,7 @@ type adminServiceClient struct {
 	listTransports *connect.Client[v1.ListTransportsRequest, v1.ListTransportsResponse]
 	backup         *connect.Client[v1.BackupRequest, v1.BackupResponse]
 	getServerInfo  *connect.Client[v1.GetServerInfoRequest, v1.GetServerInfoResponse]
+	getHealth      *connect.Client[v1.GetHealthRequest, v1.GetHealthResponse]
 }
 
 // CreateClient calls postilion.v1.AdminService.CreateClient.
@@ -255,6 +268,15 @@ func (c *adminServiceClient) GetServerInfo(ctx context.Context, req *v1.GetServe
 	return nil, err
 }
 
+// GetHealth calls postilion.v1.AdminService.GetHealth.
+func (c *adminServiceClient) GetHealth(ctx context.Context, req *v1.GetHealthRequest) (*v1.GetHealthResponse, error) {
+	response, err := c.getHealth.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AdminServiceHandler is an implementation of the postilion.v1.AdminService service.
 type AdminServiceHandler interface {
 	// CreateClient makes a client and, unless it is bound to a Unix user, a
@@ -285,6 +307,10 @@ type AdminServiceHandler interface {
 	Backup(context.Context, *v1.BackupRequest) (*v1.BackupResponse, error)
 	// GetServerInfo tells about the daemon.
 	GetServerInfo(context.Context, *v1.GetServerInfoRequest) (*v1.GetServerInfoResponse, error)
+	// GetHealth examines the daemon and what it stands on: store, disk, clock,
+	// queue, connections, plugins, certificates, sockets. It does not reach over
+	// the network. Scope: admin.
+	GetHealth(context.Context, *v1.GetHealthRequest) (*v1.GetHealthResponse, error)
 }
 
 // NewAdminServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -348,6 +374,12 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("GetServerInfo")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceGetHealthHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceGetHealthProcedure,
+		svc.GetHealth,
+		connect.WithSchema(adminServiceMethods.ByName("GetHealth")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/postilion.v1.AdminService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AdminServiceCreateClientProcedure:
@@ -368,6 +400,8 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceBackupHandler.ServeHTTP(w, r)
 		case AdminServiceGetServerInfoProcedure:
 			adminServiceGetServerInfoHandler.ServeHTTP(w, r)
+		case AdminServiceGetHealthProcedure:
+			adminServiceGetHealthHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -411,4 +445,8 @@ func (UnimplementedAdminServiceHandler) Backup(context.Context, *v1.BackupReques
 
 func (UnimplementedAdminServiceHandler) GetServerInfo(context.Context, *v1.GetServerInfoRequest) (*v1.GetServerInfoResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postilion.v1.AdminService.GetServerInfo is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) GetHealth(context.Context, *v1.GetHealthRequest) (*v1.GetHealthResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postilion.v1.AdminService.GetHealth is not implemented"))
 }

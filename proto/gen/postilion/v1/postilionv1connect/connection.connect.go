@@ -45,6 +45,12 @@ const (
 	// ConnectionServiceListProvidersProcedure is the fully-qualified name of the ConnectionService's
 	// ListProviders RPC.
 	ConnectionServiceListProvidersProcedure = "/postilion.v1.ConnectionService/ListProviders"
+	// ConnectionServiceDiscoverSettingsProcedure is the fully-qualified name of the ConnectionService's
+	// DiscoverSettings RPC.
+	ConnectionServiceDiscoverSettingsProcedure = "/postilion.v1.ConnectionService/DiscoverSettings"
+	// ConnectionServiceCheckDomainProcedure is the fully-qualified name of the ConnectionService's
+	// CheckDomain RPC.
+	ConnectionServiceCheckDomainProcedure = "/postilion.v1.ConnectionService/CheckDomain"
 	// ConnectionServiceGetRoutesProcedure is the fully-qualified name of the ConnectionService's
 	// GetRoutes RPC.
 	ConnectionServiceGetRoutesProcedure = "/postilion.v1.ConnectionService/GetRoutes"
@@ -67,6 +73,16 @@ type ConnectionServiceClient interface {
 	// ListProviders gives the mail providers that the daemon has presets for, by
 	// id. Every client may call it.
 	ListProviders(context.Context, *v1.ListProvidersRequest) (*v1.ListProvidersResponse, error)
+	// DiscoverSettings finds out how mail of an address or domain can be sent:
+	// by the presets, by what the domain publishes, and at last by guessing. It
+	// tries what it finds, with a login if credentials are given, which go only
+	// over TLS with a certificate that was verified. Takes at most 30 s. Scope:
+	// configure.
+	DiscoverSettings(context.Context, *v1.DiscoverSettingsRequest) (*v1.DiscoverSettingsResponse, error)
+	// CheckDomain looks at what a domain publishes about its mail: SPF, DKIM,
+	// DMARC and others, and tells what to publish. Takes at most 30 s. Scope:
+	// configure.
+	CheckDomain(context.Context, *v1.CheckDomainRequest) (*v1.CheckDomainResponse, error)
 	// GetRoutes gives the client's routes in their order. Scope: configure or
 	// read.
 	GetRoutes(context.Context, *v1.GetRoutesRequest) (*v1.GetRoutesResponse, error)
@@ -111,6 +127,18 @@ func NewConnectionServiceClient(httpClient connect.HTTPClient, baseURL string, o
 			connect.WithSchema(connectionServiceMethods.ByName("ListProviders")),
 			connect.WithClientOptions(opts...),
 		),
+		discoverSettings: connect.NewClient[v1.DiscoverSettingsRequest, v1.DiscoverSettingsResponse](
+			httpClient,
+			baseURL+ConnectionServiceDiscoverSettingsProcedure,
+			connect.WithSchema(connectionServiceMethods.ByName("DiscoverSettings")),
+			connect.WithClientOptions(opts...),
+		),
+		checkDomain: connect.NewClient[v1.CheckDomainRequest, v1.CheckDomainResponse](
+			httpClient,
+			baseURL+ConnectionServiceCheckDomainProcedure,
+			connect.WithSchema(connectionServiceMethods.ByName("CheckDomain")),
+			connect.WithClientOptions(opts...),
+		),
 		getRoutes: connect.NewClient[v1.GetRoutesRequest, v1.GetRoutesResponse](
 			httpClient,
 			baseURL+ConnectionServiceGetRoutesProcedure,
@@ -132,6 +160,8 @@ type connectionServiceClient struct {
 	getConnection    *connect.Client[v1.GetConnectionRequest, v1.GetConnectionResponse]
 	deleteConnection *connect.Client[v1.DeleteConnectionRequest, v1.DeleteConnectionResponse]
 	listProviders    *connect.Client[v1.ListProvidersRequest, v1.ListProvidersResponse]
+	discoverSettings *connect.Client[v1.DiscoverSettingsRequest, v1.DiscoverSettingsResponse]
+	checkDomain      *connect.Client[v1.CheckDomainRequest, v1.CheckDomainResponse]
 	getRoutes        *connect.Client[v1.GetRoutesRequest, v1.GetRoutesResponse]
 	setRoutes        *connect.Client[v1.SetRoutesRequest, v1.SetRoutesResponse]
 }
@@ -172,6 +202,24 @@ func (c *connectionServiceClient) ListProviders(ctx context.Context, req *v1.Lis
 	return nil, err
 }
 
+// DiscoverSettings calls postilion.v1.ConnectionService.DiscoverSettings.
+func (c *connectionServiceClient) DiscoverSettings(ctx context.Context, req *v1.DiscoverSettingsRequest) (*v1.DiscoverSettingsResponse, error) {
+	response, err := c.discoverSettings.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// CheckDomain calls postilion.v1.ConnectionService.CheckDomain.
+func (c *connectionServiceClient) CheckDomain(ctx context.Context, req *v1.CheckDomainRequest) (*v1.CheckDomainResponse, error) {
+	response, err := c.checkDomain.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // GetRoutes calls postilion.v1.ConnectionService.GetRoutes.
 func (c *connectionServiceClient) GetRoutes(ctx context.Context, req *v1.GetRoutesRequest) (*v1.GetRoutesResponse, error) {
 	response, err := c.getRoutes.CallUnary(ctx, connect.NewRequest(req))
@@ -204,6 +252,16 @@ type ConnectionServiceHandler interface {
 	// ListProviders gives the mail providers that the daemon has presets for, by
 	// id. Every client may call it.
 	ListProviders(context.Context, *v1.ListProvidersRequest) (*v1.ListProvidersResponse, error)
+	// DiscoverSettings finds out how mail of an address or domain can be sent:
+	// by the presets, by what the domain publishes, and at last by guessing. It
+	// tries what it finds, with a login if credentials are given, which go only
+	// over TLS with a certificate that was verified. Takes at most 30 s. Scope:
+	// configure.
+	DiscoverSettings(context.Context, *v1.DiscoverSettingsRequest) (*v1.DiscoverSettingsResponse, error)
+	// CheckDomain looks at what a domain publishes about its mail: SPF, DKIM,
+	// DMARC and others, and tells what to publish. Takes at most 30 s. Scope:
+	// configure.
+	CheckDomain(context.Context, *v1.CheckDomainRequest) (*v1.CheckDomainResponse, error)
 	// GetRoutes gives the client's routes in their order. Scope: configure or
 	// read.
 	GetRoutes(context.Context, *v1.GetRoutesRequest) (*v1.GetRoutesResponse, error)
@@ -244,6 +302,18 @@ func NewConnectionServiceHandler(svc ConnectionServiceHandler, opts ...connect.H
 		connect.WithSchema(connectionServiceMethods.ByName("ListProviders")),
 		connect.WithHandlerOptions(opts...),
 	)
+	connectionServiceDiscoverSettingsHandler := connect.NewUnaryHandlerSimple(
+		ConnectionServiceDiscoverSettingsProcedure,
+		svc.DiscoverSettings,
+		connect.WithSchema(connectionServiceMethods.ByName("DiscoverSettings")),
+		connect.WithHandlerOptions(opts...),
+	)
+	connectionServiceCheckDomainHandler := connect.NewUnaryHandlerSimple(
+		ConnectionServiceCheckDomainProcedure,
+		svc.CheckDomain,
+		connect.WithSchema(connectionServiceMethods.ByName("CheckDomain")),
+		connect.WithHandlerOptions(opts...),
+	)
 	connectionServiceGetRoutesHandler := connect.NewUnaryHandlerSimple(
 		ConnectionServiceGetRoutesProcedure,
 		svc.GetRoutes,
@@ -266,6 +336,10 @@ func NewConnectionServiceHandler(svc ConnectionServiceHandler, opts ...connect.H
 			connectionServiceDeleteConnectionHandler.ServeHTTP(w, r)
 		case ConnectionServiceListProvidersProcedure:
 			connectionServiceListProvidersHandler.ServeHTTP(w, r)
+		case ConnectionServiceDiscoverSettingsProcedure:
+			connectionServiceDiscoverSettingsHandler.ServeHTTP(w, r)
+		case ConnectionServiceCheckDomainProcedure:
+			connectionServiceCheckDomainHandler.ServeHTTP(w, r)
 		case ConnectionServiceGetRoutesProcedure:
 			connectionServiceGetRoutesHandler.ServeHTTP(w, r)
 		case ConnectionServiceSetRoutesProcedure:
@@ -293,6 +367,14 @@ func (UnimplementedConnectionServiceHandler) DeleteConnection(context.Context, *
 
 func (UnimplementedConnectionServiceHandler) ListProviders(context.Context, *v1.ListProvidersRequest) (*v1.ListProvidersResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postilion.v1.ConnectionService.ListProviders is not implemented"))
+}
+
+func (UnimplementedConnectionServiceHandler) DiscoverSettings(context.Context, *v1.DiscoverSettingsRequest) (*v1.DiscoverSettingsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postilion.v1.ConnectionService.DiscoverSettings is not implemented"))
+}
+
+func (UnimplementedConnectionServiceHandler) CheckDomain(context.Context, *v1.CheckDomainRequest) (*v1.CheckDomainResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("postilion.v1.ConnectionService.CheckDomain is not implemented"))
 }
 
 func (UnimplementedConnectionServiceHandler) GetRoutes(context.Context, *v1.GetRoutesRequest) (*v1.GetRoutesResponse, error) {
