@@ -52,6 +52,19 @@ type Options struct {
 	// for the copy that runs, its socket and its temporary files. Programs must
 	// be allowed to run there. It must be short, for the socket's sake.
 	RunDir string
+	// ReadPaths and WritePaths are absolute paths that the plugin may read, or
+	// read and write, beside its own directory and what every program needs.
+	ReadPaths, WritePaths []string
+	// Private are the daemon's own directories, with its key, its database and
+	// its sockets. The plugin never reaches them: a path that leads there, or
+	// contains one of them, is refused.
+	Private []string
+	// MaxMemory is how much memory it may have, in octets, and MaxCPU how much
+	// processor time, in thousandths of a processor; 0 stands for no limit.
+	MaxMemory int64
+	MaxCPU    uint32
+	// NoNetwork leaves it no way to the network but its own socket.
+	NoNetwork bool
 	// StartTimeout is how long it may take to answer the first call.
 	// Default: 10 s.
 	StartTimeout time.Duration

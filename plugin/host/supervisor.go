@@ -73,6 +73,10 @@ type Status struct {
 	Starts  int    // attempts to start it
 	Crashes int    // of processes that were ready
 	Since   time.Time
+	// Confinement is what keeps the last process from harm, such as
+	// "user 61234, landlock, memory 64 MiB"; "trusted like the daemon" if
+	// nothing does. Empty before the first start.
+	Confinement string
 }
 
 // Plugin is a transport whose process is started, and started again when it
