@@ -21,10 +21,27 @@ type Provider struct {
 	Auth     string // as the smtp transport's setting; empty for automatic
 	Username string // what the user name is, for people
 	Password string // what the password is, for people
-	Link     string // the vendor's page about it
+	// PasswordLink is where to get the app password or key; empty if the
+	// password is the one of the mailbox.
+	PasswordLink string
+	// OAuth says whether, and from when on, a login takes OAuth 2.0 in place of
+	// a password, for people; empty if a password is enough.
+	OAuth string
+	// FromRule says which addresses the provider takes in From, for people;
+	// empty where the vendor states nothing.
+	FromRule string
+	Link     string   // the vendor's page about it
+	Sources  []string // pages that the facts were taken from
 	Limits   Limits
 	Domains  []string // of mail addresses that are this provider's own
 	MX       []string // suffixes of the mail exchangers of domains that it hosts
+	// SPF are the domains whose records a customer's domain includes (RFC 7208
+	// section 5.2); empty where the provider sends with an envelope sender of
+	// its own, or the record is each customer's own.
+	SPF []string
+	// DKIMSelectors are those under which a customer's domain has the keys
+	// (RFC 6376 section 3.1); empty where each customer has others.
+	DKIMSelectors []string
 }
 
 // Limits are those that the vendor states for everybody, in recipients; 0

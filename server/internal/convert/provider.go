@@ -20,6 +20,7 @@ func FromProvider(p provider.Provider) *postilionv1.Provider {
 		Id: p.ID, Title: p.Title, Host: p.Host, Port: uint32(p.Port),
 		Security: securities.get(preset, "security"), Authentication: authentications.get(preset, "auth"),
 		UsernameHint: p.Username, PasswordHint: p.Password, Link: p.Link, MailDomains: p.Domains,
+		PasswordLink: p.PasswordLink, OauthNote: p.OAuth, FromRule: p.FromRule, Sources: p.Sources,
 		Limits: &postilionv1.Limits{
 			PerSecond: p.Limits.PerSecond, PerMinute: p.Limits.PerMinute, PerHour: p.Limits.PerHour, PerDay: p.Limits.PerDay,
 			RecipientsPerMessage: p.Limits.RecipientsPerMessage,

@@ -18,6 +18,7 @@ func TestFromProvider(t *testing.T) {
 	out := FromProvider(provider.Provider{
 		ID: "id", Title: "title", Host: "host", Port: 465, Security: "tls", Auth: "xoauth2", Username: "user", Password: "password", Link: "link",
 		Limits: provider.Limits{PerSecond: 1, PerMinute: 2, PerHour: 3, PerDay: 4, RecipientsPerMessage: 5}, Domains: []string{"domain"},
+		PasswordLink: "password link", OAuth: "oauth", FromRule: "rule", Sources: []string{"source"},
 	}).ProtoReflect()
 	fields := out.Descriptor().Fields()
 	for i := range fields.Len() {
