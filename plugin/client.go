@@ -75,7 +75,7 @@ type remoteInstance struct {
 
 // Check implements Instance.
 func (i *remoteInstance) Check(ctx context.Context, r CheckRequest, report func(Stage)) error {
-	request := &pluginv1.CheckRequest{Instance: i.id, Sender: r.Sender, Recipient: r.Recipient, Timeout: durationTo(timeLeft(ctx))}
+	request := &pluginv1.CheckRequest{Instance: i.id, Sender: r.Sender, Recipient: r.Recipient, LoginOnly: r.LoginOnly, Timeout: durationTo(timeLeft(ctx))}
 	if r.Message != nil {
 		request.Message = deliveryTo(i.id, 0, r.Message)
 		request.Content = make([]byte, r.Message.Size)

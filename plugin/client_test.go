@@ -293,7 +293,7 @@ func TestCheck(t *testing.T) {
 	}
 	i := opened(t, newService(&fake{check: func(ctx context.Context, r CheckRequest, report func(Stage)) error {
 		text, err := io.ReadAll(io.NewSectionReader(r.Message.Content, 0, r.Message.Size))
-		if r.Sender != "s@x" || r.Recipient != "r@x" || string(text) != "test" || r.Message.Envelope.Recipients[0].Address != "a@x" || err != nil {
+		if r.Sender != "s@x" || r.Recipient != "r@x" || string(text) != "test" || r.Message.Envelope.Recipients[0].Address != "a@x" || !r.LoginOnly || err != nil {
 			t.Errorf("request %+v", r)
 		}
 		for _, stage := range want {
@@ -302,7 +302,7 @@ func TestCheck(t *testing.T) {
 		return errors.New("no more")
 	}}))
 	var got []string
-	err := i.Check(t.Context(), CheckRequest{Sender: "s@x", Recipient: "r@x", Message: message("test", "a@x")}, func(s Stage) {
+	err := i.Check(t.Context(), CheckRequest{Sender: "s@x", Recipient: "r@x", Message: message("test", "a@x"), LoginOnly: true}, func(s Stage) {
 		got = append(got, s.Name+" "+string(s.Status)+" "+s.Server+s.Facts["ip"])
 		if s.Outcome != nil && *s.Outcome != o {
 			t.Errorf("outcome %+v", s.Outcome)

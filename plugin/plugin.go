@@ -153,6 +153,9 @@ type CheckRequest struct {
 	Recipient string // for the RCPT stage; empty: the sender
 	// Message, if set, is sent to Recipient at the end.
 	Message *Delivery
+	// LoginOnly ends the test after the login: sender, recipient and message
+	// are not tried.
+	LoginOnly bool
 }
 
 // Stage is one step of a connection test.

@@ -89,7 +89,7 @@ func (s *service) Check(r *pluginv1.CheckRequest, stream grpc.ServerStreamingSer
 	if err != nil {
 		return err
 	}
-	request := CheckRequest{Sender: r.GetSender(), Recipient: r.GetRecipient()}
+	request := CheckRequest{Sender: r.GetSender(), Recipient: r.GetRecipient(), LoginOnly: r.GetLoginOnly()}
 	if r.GetMessage() != nil {
 		kept := &spool{size: r.GetMessage().GetSize(), memory: r.GetContent(), have: int64(len(r.GetContent()))}
 		if !kept.whole() {

@@ -51,7 +51,10 @@ func (i *instance) Check(ctx context.Context, request plugin.CheckRequest, repor
 	for _, step := range k.steps() {
 		k.stage(closing, step.phase, step.run)
 	}
-	k.transaction(closing)
+	if !request.LoginOnly {
+		k.transaction(closing)
+	}
+	k.quit(closing)
 	if k.session != nil {
 		k.session.close()
 	}
@@ -74,6 +77,10 @@ func (k *checker) transaction(ctx context.Context) {
 		}
 		k.stage(ctx, plugin.PhaseContent, k.deliver)
 	}
+}
+
+// quit says goodbye where the session can still take it.
+func (k *checker) quit(ctx context.Context) {
 	if k.usable() {
 		k.failed = plugin.PhaseNone
 	}

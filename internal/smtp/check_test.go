@@ -35,6 +35,20 @@ func checkAll(t testing.TB, i *instance, request plugin.CheckRequest) []plugin.S
 	return all
 }
 
+// A test that ends with the login says nothing of mail.
+func TestCheckLogsInOnly(t *testing.T) {
+	t.Parallel()
+	server := smtptest.Start(t, smtptest.Account("user", testPassword))
+	request := plugin.CheckRequest{Sender: "s@a.example", Recipient: "r@b.example", Message: delivery(shortContent), LoginOnly: true}
+	all := checkAll(t, against(server).open(t), request)
+	if got, want := summary(all), "resolve passed, connect passed, greeting passed, ehlo passed, starttls passed, tls passed, auth passed, quit passed"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if server.Count() != 0 {
+		t.Error("mail was sent")
+	}
+}
+
 func summary(stages []plugin.Stage) string {
 	var all []string
 	for _, s := range stages {

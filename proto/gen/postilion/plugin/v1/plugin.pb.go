@@ -866,7 +866,10 @@ type CheckRequest struct {
 	Content []byte    `protobuf:"bytes,5,opt,name=content,proto3" json:"content,omitempty"`
 	// How long it may take; unset for no limit. Soon after it the stages that
 	// are done are to have been sent, and the one that took too long as failed.
-	Timeout       *durationpb.Duration `protobuf:"bytes,6,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	Timeout *durationpb.Duration `protobuf:"bytes,6,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Whether it ends after the login: sender, recipient and message are not
+	// tried.
+	LoginOnly     bool `protobuf:"varint,7,opt,name=login_only,json=loginOnly,proto3" json:"login_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -941,6 +944,13 @@ func (x *CheckRequest) GetTimeout() *durationpb.Duration {
 		return x.Timeout
 	}
 	return nil
+}
+
+func (x *CheckRequest) GetLoginOnly() bool {
+	if x != nil {
+		return x.LoginOnly
+	}
+	return false
 }
 
 type CheckResponse struct {
@@ -2026,14 +2036,16 @@ const file_postilion_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06result\"<\n" +
 	"\fSettingError\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xe8\x01\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x87\x02\n" +
 	"\fCheckRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12\x16\n" +
 	"\x06sender\x18\x02 \x01(\tR\x06sender\x12\x1c\n" +
 	"\trecipient\x18\x03 \x01(\tR\trecipient\x127\n" +
 	"\amessage\x18\x04 \x01(\v2\x1d.postilion.plugin.v1.DeliveryR\amessage\x12\x18\n" +
 	"\acontent\x18\x05 \x01(\fR\acontent\x123\n" +
-	"\atimeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\atimeout\"\x85\x01\n" +
+	"\atimeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x1d\n" +
+	"\n" +
+	"login_only\x18\a \x01(\bR\tloginOnly\"\x85\x01\n" +
 	"\rCheckResponse\x122\n" +
 	"\x05stage\x18\x01 \x01(\v2\x1a.postilion.plugin.v1.StageH\x00R\x05stage\x128\n" +
 	"\afailure\x18\x02 \x01(\v2\x1c.postilion.plugin.v1.FailureH\x00R\afailureB\x06\n" +
