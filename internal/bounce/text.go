@@ -102,7 +102,7 @@ func (r *report) explain(to *outbox.NoticeRecipient) string {
 	}
 	known := o.Class != plugin.ClassUnspecified && (o.Code != 0 || o.Phase != plugin.PhaseNone || o.Blame != plugin.BlameNone)
 	if known {
-		d := diagnose.Explain(*o)
+		d := r.diagnose(to)
 		if d.RetryHelps || passes(o.Blame) {
 			// Its explanation speaks of what is tried again.
 			line("%s.", d.Title)
@@ -114,7 +114,7 @@ func (r *report) explain(to *outbox.NoticeRecipient) string {
 	if to.Duplicate {
 		line("The answer to an attempt got lost, so it may have arrived all the same.")
 	}
-	for _, remedy := range r.remedies(o, known) {
+	for _, remedy := range r.remedies(to, known) {
 		line("What to do: %s", remedy)
 	}
 	return b.String()
@@ -137,16 +137,20 @@ func (r *report) said(line func(string, ...any), to *outbox.NoticeRecipient) {
 
 // remedies are those of the diagnosis, but for trouble that passes, where they
 // say that it is tried again: it is not, or the notice has said so already.
-func (r *report) remedies(o *plugin.Outcome, known bool) []string {
+func (r *report) remedies(to *outbox.NoticeRecipient, known bool) []string {
 	if r.notice.Type == outbox.NoticeDelayed {
 		return nil
 	}
-	if known && !passes(o.Blame) {
-		if d := diagnose.Explain(*o); !d.RetryHelps {
+	if known && !passes(to.Outcome.Blame) {
+		if d := r.diagnose(to); !d.RetryHelps {
 			return d.Remedies
 		}
 	}
 	return []string{"Send the message again later, or reach the recipient in another way."}
+}
+
+func (r *report) diagnose(to *outbox.NoticeRecipient) diagnose.Diagnosis {
+	return diagnose.Explain(to.Outcome, diagnose.Context{Host: r.host(to.Connection)})
 }
 
 // passes says that trouble of this kind may be over at another time.

@@ -23,7 +23,7 @@ type Diagnosis struct {
 
 // Explain gives the diagnosis of an outcome that is not Accepted. What no
 // entry of the table knows is told by its phase and code alone.
-func Explain(o plugin.Outcome) Diagnosis {
+func Explain(o plugin.Outcome, _ Context) Diagnosis {
 	for _, e := range table {
 		if e.matches(o) {
 			return Diagnosis{

@@ -30,7 +30,7 @@ func TestExplain(t *testing.T) {
 		{plugin.Outcome{Phase: plugin.PhaseReset, Code: 500, Reply: "what"}, "rset.unknown"},
 	}
 	for _, c := range cases {
-		d := Explain(c.o)
+		d := Explain(c.o, Context{})
 		if d.Code != c.code {
 			t.Errorf("%+v is explained as %s, not %s", c.o, d.Code, c.code)
 		}

@@ -64,7 +64,7 @@ func (a *API) connection(ctx context.Context, c *registry.Connection, id auth.Id
 		out.Status.PausedUntil = timestamppb.New(alarm.Until)
 		out.Status.FailingSince = timestamppb.New(alarm.Since)
 		out.Status.Outcome = convert.Outcome(alarm.Outcome)
-		diagnosis := diagnose.Explain(alarm.Outcome)
+		diagnosis := diagnose.Explain(alarm.Outcome, diagnose.ContextOf(c.Settings))
 		out.Status.Diagnosis = convert.Diagnosis(diagnosis)
 		out.Status.Alarms = append(out.Status.Alarms, "Paused: "+diagnosis.Title+".")
 		if alarm.Late > 0 {

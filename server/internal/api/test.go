@@ -79,7 +79,7 @@ func (a *API) TestConnection(ctx context.Context, req *postilionv1.TestConnectio
 	}
 	out.Ok = failed == nil
 	if failed != nil {
-		out.Diagnosis = convert.Diagnosis(diagnose.Explain(*failed))
+		out.Diagnosis = convert.Diagnosis(diagnose.Explain(*failed, diagnose.ContextOf(c.Settings)))
 	}
 	out.Duration = durationpb.New(time.Since(start))
 	return out, nil
