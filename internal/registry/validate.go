@@ -29,6 +29,13 @@ const (
 	maxExpiry       = 30 * 24 * time.Hour
 )
 
+// The ways of Connection.Isolation. Empty leaves it to the transport: built-in
+// ones run in the daemon, plugins in processes of their own.
+const (
+	InProcess  = "in-process"
+	OwnProcess = "process"
+)
+
 // checkName wants 1 to 63 of a-z, 0-9 and the characters of also, beginning
 // with a letter or digit.
 func checkName(field, name, also string) error {
@@ -56,7 +63,7 @@ func checkConnection(c *Connection) error {
 	if err != nil {
 		return first(err)
 	}
-	if c.Isolation != "" && c.Isolation != "process" {
+	if !slices.Contains([]string{"", InProcess, OwnProcess}, c.Isolation) {
 		return malformed("connection.isolation", fmt.Sprintf("%.40q is not known", c.Isolation), `leave it empty or give "process"`)
 	}
 	if len(c.AllowDestinations) > maxList {

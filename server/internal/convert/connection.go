@@ -33,6 +33,9 @@ func Connection(in *postilionv1.Connection) (registry.Connection, registry.Secre
 	if c.Retry, err = retryPolicy(in.GetRetry()); err != nil {
 		return c, nil, err
 	}
+	if c.Isolation, err = isolation(in.GetIsolation()); err != nil {
+		return c, nil, err
+	}
 	secrets := registry.Secrets{}
 	switch t := in.GetTransport().(type) {
 	case *postilionv1.Connection_Smtp:
@@ -65,6 +68,7 @@ func FromConnection(c *registry.Connection) *postilionv1.Connection {
 		AllowDestinations: c.AllowDestinations,
 		Shared:            c.Shared,
 		Retry:             fromRetryPolicy(c.Retry),
+		Isolation:         fromIsolation(c.Isolation),
 		Default:           c.Default,
 		Etag:              c.ETag,
 		CreateTime:        timestamppb.New(c.Created),
@@ -164,6 +168,29 @@ func fromRetryPolicy(p registry.RetryPolicy) *postilionv1.RetryPolicy {
 		Schedule:     mapSlice(p.Schedule, durationpb.New),
 		ExpiresAfter: duration(p.ExpiresAfter),
 	}
+}
+
+var isolations = map[postilionv1.Isolation]string{
+	postilionv1.Isolation_ISOLATION_UNSPECIFIED: "",
+	postilionv1.Isolation_ISOLATION_IN_PROCESS:  registry.InProcess,
+	postilionv1.Isolation_ISOLATION_PROCESS:     registry.OwnProcess,
+}
+
+func isolation(in postilionv1.Isolation) (string, error) {
+	word, ok := isolations[in]
+	if !ok {
+		return "", fault.Invalid("connection.isolation", "has a value that this version does not know", "choose one of the API's values")
+	}
+	return word, nil
+}
+
+func fromIsolation(word string) postilionv1.Isolation {
+	for value, known := range isolations {
+		if known == word {
+			return value
+		}
+	}
+	return postilionv1.Isolation_ISOLATION_UNSPECIFIED
 }
 
 // Route takes a route; field is its path in the request.
