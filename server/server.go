@@ -26,6 +26,7 @@ import (
 	"github.com/postilion-mail/postilion/internal/outbox"
 	"github.com/postilion-mail/postilion/internal/outbox/sqlite"
 	"github.com/postilion-mail/postilion/internal/registry"
+	"github.com/postilion-mail/postilion/internal/resolver"
 	"github.com/postilion-mail/postilion/internal/secret"
 	"github.com/postilion-mail/postilion/internal/smtpd"
 	"github.com/postilion-mail/postilion/server/internal/api"
@@ -162,9 +163,10 @@ func (d *daemon) open(ctx context.Context) error {
 	if err := d.openStore(ctx, now); err != nil {
 		return err
 	}
+	lookups := resolver.New(cfg.DNSServer)
 	catalog := transports.New(transports.Options{
 		Registry: d.registry, Log: d.log, HelloName: cfg.Hostname, Allowed: cfg.AllowDestinations,
-		CaptureDir: filepath.Join(cfg.DataDir, "capture"), Now: now.Now,
+		CaptureDir: filepath.Join(cfg.DataDir, "capture"), Now: now.Now, Resolver: lookups,
 	})
 	d.metrics = metrics.New(d.options.Version)
 	d.metrics.Watch(d.store, d.store.Health)
@@ -178,7 +180,7 @@ func (d *daemon) open(ctx context.Context) error {
 	})
 	d.api = &api.API{
 		Registry: d.registry, Store: d.store, Intake: d.intake, Dispatcher: d.dispatcher, Transports: catalog,
-		Version: d.options.Version, Started: d.started, Domain: d.domain, Limits: limits, Expiry: expiry,
+		Version: d.options.Version, Started: d.started, Domain: d.domain, Resolver: lookups, Limits: limits, Expiry: expiry,
 		Archive: d.backup, DataDir: cfg.DataDir, Panicked: d.panicked, Stopping: d.stopping,
 	}
 	d.openBounces()

@@ -30,6 +30,7 @@ type Config struct {
 	SocketGroup       string // empty: every user may connect
 	LocalUsers        string // LocalUsersAllow or LocalUsersDeny
 	AllowDestinations []netip.Prefix
+	DNSServer         string // ip:port; empty: those of the system
 
 	Hostname       string // empty: the machine's name
 	MaxMessageSize int64  // bytes of content

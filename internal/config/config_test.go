@@ -107,6 +107,8 @@ func TestMistakes(t *testing.T) {
 		{"nested list", good + "allow_destinations: [[10.0.0.0/8]]\n", nil, nil, []string{"postilion.yaml:2: allow_destinations: expected addresses or ranges"}},
 		{"bad range", good + "allow_destinations: [10.0.0.0/8, nowhere]\n", nil, nil, []string{"postilion.yaml:2", "nowhere", "such as 10.0.0.0/8"}},
 		{"range with host bits", good + "allow_destinations: 10.0.0.1/8\n", nil, nil, []string{"10.0.0.1/8", "expected addresses or ranges"}},
+		{"DNS server by name", "", nil, []string{"--dns-server=dns.example:53"}, []string{"dns-server", "expected an IP address, with a port unless that is 53"}},
+		{"DNS server without port number", good + "dns_server: '192.0.2.1:'\n", nil, nil, []string{"postilion.yaml:2: dns_server", "expected an IP address"}},
 		{"empty element", good + "allow_destinations: '10.0.0.0/8,'\n", nil, nil, []string{"expected addresses or ranges"}},
 		{"duration without unit", good + "drain: 60\n", nil, nil, []string{"postilion.yaml:2: drain", "expected a duration such as 90s"}},
 		{"negative duration", good + "drain: -1s\n", nil, nil, []string{"drain", "expected a duration"}},

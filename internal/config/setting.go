@@ -44,6 +44,7 @@ func settings(c *Config) []setting {
 		{"socket_group", (*text)(&c.SocketGroup), "Group that may connect to the public sockets. Default: every user of the machine."},
 		{"local_users", &choice{&c.LocalUsers, []string{LocalUsersAllow, LocalUsersDeny}}, "Whether a Unix user without a client of its own may send, as the client local."},
 		{"allow_destinations", (*prefixes)(&c.AllowDestinations), "Ranges that connections of clients may reach although they are loopback, private or otherwise not public, on every port."},
+		{"dns_server", (*server)(&c.DNSServer), "DNS server for all that the daemon looks up. Default: those of the system."},
 
 		{"hostname", (*text)(&c.Hostname), "Name of this machine in EHLO and Message-ID. Default: the system's host name."},
 		{"max_message_size", (*size)(&c.MaxMessageSize), "Largest message that is accepted, attachments encoded. At most 50MiB."},

@@ -87,6 +87,30 @@ func splitListen(s string) (netip.Addr, uint16, error) {
 	return ip.Unmap(), uint16(port), nil
 }
 
+// server is the address of a server to ask. A name would need another server
+// to be looked up.
+type server string
+
+func (v *server) Set(s string) error {
+	if s == "" {
+		*v = ""
+		return nil
+	}
+	if ip, err := netip.ParseAddr(s); err == nil {
+		*v = server(netip.AddrPortFrom(ip, 53).String())
+		return nil
+	}
+	place, err := netip.ParseAddrPort(s)
+	if err != nil || place.Port() == 0 {
+		return errForm
+	}
+	*v = server(place.String())
+	return nil
+}
+func (v *server) String() string { return string(*v) }
+func (*server) Type() string     { return "address" }
+func (*server) expected() string { return "an IP address, with a port unless that is 53" }
+
 // choice is one of some words.
 type choice struct {
 	to    *string

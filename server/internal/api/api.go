@@ -8,6 +8,7 @@ package api
 import (
 	"context"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,7 +34,9 @@ type API struct {
 	Started    time.Time
 	// Domain is this host's, for the sender of test mails without another.
 	Domain string
-	Limits intake.Limits
+	// Resolver looks up what domains publish.
+	Resolver *net.Resolver
+	Limits   intake.Limits
 	// Expiry is how long a message is tried if nobody says.
 	Expiry time.Duration
 	// Archive writes a backup into a directory, which is outside of DataDir or

@@ -5,6 +5,7 @@ package transports
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -30,6 +31,8 @@ type Options struct {
 	CaptureDir string
 	// Allowed are the ranges that every connection may reach.
 	Allowed []netip.Prefix
+	// Resolver looks up the names of servers. Defaults to the system's.
+	Resolver *net.Resolver
 	// Now is the clock of the outbox.
 	Now func() time.Time
 }
@@ -43,6 +46,9 @@ type Catalog struct {
 
 // New makes the catalogue of the built-in transports.
 func New(o Options) *Catalog {
+	if o.Resolver == nil {
+		o.Resolver = net.DefaultResolver
+	}
 	c := &Catalog{Options: o}
 	kept := capture.New(capture.Options{Dir: o.CaptureDir, Now: o.Now}) // one for all: it counts what it keeps
 	c.factories = map[string]func(*guard.Guard) plugin.Transport{
@@ -95,7 +101,7 @@ func (c *Catalog) Open(ctx context.Context, connection *registry.Connection, sec
 // guard is what the connection may reach: everything if an admin chose where
 // it leads, else what lies outside of this machine and network.
 func (c *Catalog) guard(connection *registry.Connection) *guard.Guard {
-	g := &guard.Guard{Unrestricted: connection.AdminConfigured, Allowed: slices.Clone(c.Allowed)}
+	g := &guard.Guard{Unrestricted: connection.AdminConfigured, Allowed: slices.Clone(c.Allowed), Resolver: c.Resolver}
 	for _, text := range connection.AllowDestinations {
 		if prefix, err := netip.ParsePrefix(text); err == nil { // the registry keeps no other
 			g.Allowed = append(g.Allowed, prefix)

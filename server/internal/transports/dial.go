@@ -44,7 +44,7 @@ func refusal(err error) error {
 type resolver struct{ guard *guard.Guard }
 
 func (r resolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	all, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
+	all, err := r.guard.Resolver.LookupNetIP(ctx, network, host)
 	if err != nil {
 		return nil, err
 	}
