@@ -56,6 +56,8 @@ type Submission struct {
 	KeepContent  bool
 	Notify       bool
 	Hold         string // if not empty, the reason why it is held from the start
+	// Origin is where the caller believes to be; empty if it did not say.
+	Origin string
 	// Parent and Notice as in outbox.Message.
 	Parent string
 	Notice int64
@@ -66,6 +68,7 @@ type Accepted struct {
 	outbox.Receipt
 	Connection string // name of the first of the chain; empty if replayed
 	Recipients []outbox.Recipient
+	Held       bool
 }
 
 // Limits of a submission.
@@ -175,7 +178,7 @@ func (in *Intake) Accept(ctx context.Context, s *Submission, before func(uuid.UU
 	if !receipt.Replayed && in.Options.Accepted != nil {
 		in.Options.Accepted(s.Source)
 	}
-	return Accepted{Receipt: receipt, Connection: first, Recipients: m.Recipients}, nil
+	return Accepted{Receipt: receipt, Connection: first, Recipients: m.Recipients, Held: m.Hold != ""}, nil
 }
 
 // Reserve takes octets out of the budget of what is in flight, for those who
@@ -240,11 +243,17 @@ func (in *Intake) prepare(s *Submission, id uuid.UUID, now time.Time) (*outbox.M
 		KeepContent: s.KeepContent, Notify: s.Notify,
 		Hold: s.Hold, Parent: s.Parent, Notice: s.Notice,
 	}
+	if s.strayed() && m.Hold == "" {
+		m.Hold = fmt.Sprintf("it comes from %.200q and the client is at %.200q: it may be a copy", s.Origin, s.Client.Origin)
+	}
 	extra, err := in.hops(m, content, chain)
 	if err != nil {
 		return nil, "", err
 	}
 	m.Recipients = merge(recipients, extra)
+	if chain, err = in.guard(&s.Client.Guard, m, content, chain); err != nil {
+		return nil, "", err
+	}
 	if err := in.checkRecipients(m, s.Client, &chain[0]); err != nil {
 		return nil, "", err
 	}

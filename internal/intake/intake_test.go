@@ -82,7 +82,7 @@ func TestFingerprintCoversTheRequest(t *testing.T) {
 	except := map[string]string{
 		"Client": "keys are per client", "Source": "sendmail comes in by two ways", "Key": "it stands for the rest", "Parent": "not of a request",
 		"Written": "only the maildrop knows it", "Message": "the other kind of content", "Reserved": "memory", "Trace": "of the way in",
-		"Via": "of bounces", "Hold": "of bounces", "Notice": "of bounces",
+		"Origin": "where, not what", "Via": "of bounces", "Hold": "of bounces", "Notice": "of bounces",
 	}
 	whole := full().fingerprint()
 	fields := reflect.TypeFor[Submission]()

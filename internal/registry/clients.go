@@ -36,7 +36,7 @@ func (r *Registry) Clients() []Client {
 }
 
 // CreateClient makes a client of c's name, scopes (send if none), Unix users,
-// limits, caps and transports. It gets a token if withToken is set or it is
+// limits, caps, transports, origin and guard. It gets a token if withToken is set or it is
 // bound to no Unix user; the token is the second result and cannot be had
 // again.
 func (r *Registry) CreateClient(ctx context.Context, c Client, withToken bool) (*Client, string, error) {
@@ -76,8 +76,8 @@ func (r *Registry) CreateClient(ctx context.Context, c Client, withToken bool) (
 }
 
 // UpdateClient gives the client of c's name the scopes, Unix users, limits,
-// caps and transports of c, all of them. Of admin and local only limits and
-// caps can be changed.
+// caps, transports, origin and guard of c, all of them. Of admin and local
+// scopes, users and transports cannot be changed.
 func (r *Registry) UpdateClient(ctx context.Context, c Client) (*Client, error) {
 	var made *clientRecord
 	err := r.edit(ctx, func(s *state) error {
@@ -152,10 +152,11 @@ func wantedClient(c Client) Client {
 	return Client{
 		Scopes: c.Scopes, UnixUsers: c.UnixUsers, Limits: c.Limits, Transports: c.Transports,
 		MaxQueuedMessages: c.MaxQueuedMessages, MaxQueuedBytes: c.MaxQueuedBytes,
+		Origin: c.Origin, Guard: c.Guard,
 	}
 }
 
-// checkBuiltIn lets a change of admin or local be one of limits and caps only.
+// checkBuiltIn lets a change of admin or local be one that needs no scopes.
 // What is left empty counts as unchanged.
 func checkBuiltIn(stored, c *Client) error {
 	field := ""
@@ -170,7 +171,7 @@ func checkBuiltIn(stored, c *Client) error {
 		return nil
 	}
 	return &Error{Code: Invalid, Reason: ReasonBuiltIn, Field: field,
-		Text:   fmt.Sprintf("the client %q is built in, only its limits can be changed", stored.Name),
+		Text:   fmt.Sprintf("the client %q is built in, only its limits, origin and guard can be changed", stored.Name),
 		Remedy: "create a client of your own for that"}
 }
 
@@ -184,6 +185,9 @@ func (r *Registry) checkClient(s *state, c *clientRecord) error {
 	}
 	if c.MaxQueuedBytes < 0 {
 		return malformed("client.max_queued_bytes", "is negative", "give 0 for the default")
+	}
+	if err := checkGuard(c); err != nil {
+		return err
 	}
 	if len(c.Transports) > maxList {
 		return tooMany("client.transports", maxList)
@@ -201,6 +205,18 @@ func (r *Registry) checkClient(s *state, c *clientRecord) error {
 		}
 	}
 	return r.checkUsers(s, c)
+}
+
+func checkGuard(c *clientRecord) error {
+	if err := checkText("client.origin", c.Origin, maxText); err != nil {
+		return err
+	}
+	if to := c.Guard.RedirectTo; to != "" {
+		if err := checkAddress("client.guard.redirect_to", to); err != nil {
+			return err
+		}
+	}
+	return checkList("client.guard.allowed_recipients", c.Guard.Allowed, checkPattern)
 }
 
 func noClient(field, name string) *Error {

@@ -117,6 +117,18 @@ func (r *Registry) Chain(id string) []Connection {
 	return chain
 }
 
+// Capture gives the connection of the client admin that keeps mail on this
+// machine, for what must not go out. There is one unless admin has deleted it.
+func (r *Registry) Capture() (Connection, bool) {
+	s := r.state.Load()
+	for _, c := range s.owned[s.admin().ID] {
+		if c.Transport == transportCapture {
+			return c.Connection, true
+		}
+	}
+	return Connection{}, false
+}
+
 // Delete removes a client's own connection; etag, if not empty, must be its
 // current one. It is InUse while fallbacks or routes refer to it. What waits
 // for it in the outbox is not the registry's matter. A client whose default it

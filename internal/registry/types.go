@@ -23,6 +23,10 @@ type Client struct {
 	MaxQueuedBytes    int64    `json:"max_queued_bytes,omitempty"`
 	Transports        []string `json:"transports,omitempty"` // empty allows smtp and capture
 	Tokens            []Token  `json:"tokens,omitempty"`
+	// Origin is where the application is, such as the URL of a site; empty if
+	// that is not known. Mail from elsewhere is held.
+	Origin string `json:"origin,omitempty"`
+	Guard  Guard  `json:"guard,omitzero"`
 	// Default is the id of its own default connection, empty for none.
 	Default string `json:"default,omitempty"`
 }
@@ -68,6 +72,21 @@ func (c *Client) MayUse(transport string) bool {
 	return slices.Contains(c.Transports, transport)
 }
 
+// Guard keeps the mail of a test installation from real recipients. At most
+// one of Hold, Capture and RedirectTo is set.
+type Guard struct {
+	Hold       bool   `json:"hold,omitempty"`
+	Capture    bool   `json:"capture,omitempty"`
+	RedirectTo string `json:"redirect_to,omitempty"`
+	// Allowed are addresses and "@domain" that may get mail all the same.
+	Allowed []string `json:"allowed,omitempty"`
+}
+
+// Active says whether the guard keeps back anything.
+func (g *Guard) Active() bool {
+	return g.Hold || g.Capture || g.RedirectTo != "" || len(g.Allowed) > 0
+}
+
 // Token is a password of a client, without the password.
 type Token struct {
 	ID      string    `json:"id"`
@@ -100,7 +119,10 @@ type Connection struct {
 	AllowDestinations []string    `json:"allow_destinations,omitempty"`
 	Shared            bool        `json:"shared,omitempty"` // all clients may send through it
 	Retry             RetryPolicy `json:"retry,omitzero"`
-	Isolation         string      `json:"isolation,omitempty"` // "" in the daemon, "process" in one of its own
+	// ProbeInterval is how often it is logged into without sending mail; nil
+	// for once a day, 0 for never: see ProbeEvery.
+	ProbeInterval *time.Duration `json:"probe_interval,omitempty"`
+	Isolation     string         `json:"isolation,omitempty"` // "" in the daemon, "process" in one of its own
 
 	// What follows is the registry's own; Configure ignores it.
 
@@ -119,6 +141,18 @@ type Connection struct {
 	Updated time.Time `json:"updated"`
 	// Generation grows with every change.
 	Generation uint64 `json:"generation"`
+}
+
+// defaultProbe is how often a connection is logged into.
+const defaultProbe = 24 * time.Hour
+
+// ProbeEvery gives how often the connection is logged into without sending
+// mail, with the default filled in; 0 for never.
+func (c *Connection) ProbeEvery() time.Duration {
+	if c.ProbeInterval == nil {
+		return defaultProbe
+	}
+	return *c.ProbeInterval
 }
 
 // Clone gives a copy that may be changed.

@@ -165,6 +165,9 @@ func (a *API) GetServerInfo(ctx context.Context, _ *postilionv1.GetServerInfoReq
 		MaxContentBytes: a.Limits.ContentBytes, MaxRecipients: int32(a.Limits.Recipients),
 		Client: caller.Name, Scopes: convert.Scopes(caller.Scopes),
 	}
+	if client, ok := a.Registry.Client(caller.Client); ok {
+		out.Origin, out.Notices = client.Origin, notices(client)
+	}
 	if caller.Admin() {
 		stats, err := a.Store.Stats(ctx)
 		if err != nil {
@@ -176,4 +179,22 @@ func (a *API) GetServerInfo(ctx context.Context, _ *postilionv1.GetServerInfoReq
 		}
 	}
 	return out, nil
+}
+
+// notices are what a client should be told about itself.
+func notices(c *registry.Client) []string {
+	g := &c.Guard
+	but := ""
+	if g.Active() && len(g.Allowed) > 0 {
+		but = ", save to " + strings.Join(g.Allowed, ", ")
+	}
+	switch {
+	case g.RedirectTo != "":
+		return []string{"All mail goes to " + g.RedirectTo + but + ": a guard is set for this client."}
+	case g.Capture:
+		return []string{"All mail is captured instead of sent" + but + ": a guard is set for this client."}
+	case g.Active():
+		return []string{"All mail is held" + but + ": a guard is set for this client."}
+	}
+	return nil
 }

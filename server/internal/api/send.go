@@ -90,6 +90,9 @@ func (a *API) answer(ctx context.Context, accepted intake.Accepted, client *regi
 		AcceptTime: timestamppb.New(accepted.Accepted), Connection: accepted.Connection,
 		State: postilionv1.MessageState_MESSAGE_STATE_QUEUED,
 	}
+	if accepted.Held {
+		out.State = postilionv1.MessageState_MESSAGE_STATE_HELD
+	}
 	if accepted.Replayed || waited {
 		// Not bound to the caller's deadline: the answer to "accepted" must not
 		// turn into an error because a view could not be read in time.
@@ -104,7 +107,7 @@ func (a *API) answer(ctx context.Context, accepted intake.Accepted, client *regi
 	}
 	for _, r := range accepted.Recipients {
 		out.Recipients = append(out.Recipients, &postilionv1.RecipientStatus{
-			Address: r.Address, State: postilionv1.MessageState_MESSAGE_STATE_QUEUED, Connection: accepted.Connection,
+			Address: r.Address, State: out.State, Connection: accepted.Connection,
 		})
 	}
 	return out, nil
@@ -121,7 +124,7 @@ func contentField(req *postilionv1.SendRequest) string {
 func submission(req *postilionv1.SendRequest, priority outbox.Priority) (*intake.Submission, error) {
 	s := &intake.Submission{
 		Connection: req.GetConnection(), Key: req.GetIdempotencyKey(), Tags: req.GetTags(), Metadata: req.GetMetadata(),
-		KeepContent: req.GetKeepContent(), Notify: req.GetNotifySender(),
+		KeepContent: req.GetKeepContent(), Notify: req.GetNotifySender(), Origin: req.GetOrigin(),
 	}
 	var err error
 	switch c := req.GetContent().(type) {

@@ -23,7 +23,7 @@ func Client(in *postilionv1.Client) (registry.Client, error) {
 	c := registry.Client{
 		Name: in.GetName(), UnixUsers: in.GetUnixUsers(), Limits: Limits(in.GetLimits()),
 		MaxQueuedMessages: in.GetMaxQueuedMessages(), MaxQueuedBytes: in.GetMaxQueuedBytes(),
-		Transports: in.GetTransports(),
+		Transports: in.GetTransports(), Origin: in.GetOrigin(), Guard: guard(in.GetGuard()),
 	}
 	for i, s := range in.GetScopes() {
 		bit, ok := scopes[s]
@@ -52,7 +52,30 @@ func FromClient(c *registry.Client) *postilionv1.Client {
 		Name: c.Name, Scopes: Scopes(c.Scopes), UnixUsers: c.UnixUsers, Limits: FromLimits(c.Limits),
 		MaxQueuedMessages: c.MaxQueuedMessages, MaxQueuedBytes: c.MaxQueuedBytes, Transports: c.Transports,
 		Tokens: mapSlice(c.Tokens, FromToken), CreateTime: timestamppb.New(c.Created),
+		Origin: c.Origin, Guard: fromGuard(&c.Guard),
 	}
+}
+
+func guard(in *postilionv1.DeliveryGuard) registry.Guard {
+	return registry.Guard{
+		Hold: in.GetHold(), Capture: in.GetCapture(), RedirectTo: in.GetRedirectTo(), Allowed: in.GetAllowedRecipients(),
+	}
+}
+
+func fromGuard(g *registry.Guard) *postilionv1.DeliveryGuard {
+	if !g.Active() {
+		return nil
+	}
+	out := &postilionv1.DeliveryGuard{AllowedRecipients: g.Allowed}
+	switch {
+	case g.Hold:
+		out.Action = &postilionv1.DeliveryGuard_Hold{Hold: true}
+	case g.Capture:
+		out.Action = &postilionv1.DeliveryGuard_Capture{Capture: true}
+	case g.RedirectTo != "":
+		out.Action = &postilionv1.DeliveryGuard_RedirectTo{RedirectTo: g.RedirectTo}
+	}
+	return out
 }
 
 // FromToken gives the API's view of a token.

@@ -26,6 +26,9 @@ type clientFlags struct {
 	limits     postilionv1.Limits
 	messages   int64
 	bytes      int64
+	origin     string
+	guard      string
+	allow      []string
 }
 
 func (c *clientFlags) register(flags *pflag.FlagSet) {
@@ -39,6 +42,9 @@ func (c *clientFlags) register(flags *pflag.FlagSet) {
 	flags.Uint32Var(&c.limits.RecipientsPerMessage, "max-recipients", 0, "recipients of one message")
 	flags.Uint32Var(&c.limits.Concurrency, "concurrency", 0, "deliveries at a time")
 	flags.Int64Var(&c.messages, "max-queued-messages", 0, "messages that may wait (100000)")
+	flags.StringVar(&c.origin, "origin", "", "`URL` of the site; mail that comes from another is held")
+	flags.StringVar(&c.guard, "guard", "", "keep its mail from its recipients: hold, capture, an `address` that gets it all, or none")
+	flags.StringSliceVar(&c.allow, "guard-allow", nil, "`address` or @domain that gets mail in spite of a guard")
 	flags.Int64Var(&c.bytes, "max-queued-bytes", 0, "octets that may wait (2147483648)")
 }
 
@@ -66,8 +72,37 @@ func (c *clientFlags) apply(flags *pflag.FlagSet, client *postilionv1.Client) er
 	if flags.Changed("max-queued-bytes") {
 		client.MaxQueuedBytes = c.bytes
 	}
+	if flags.Changed("origin") {
+		client.Origin = c.origin
+	}
+	c.applyGuard(flags, client)
 	c.applyLimits(flags, client)
 	return nil
+}
+
+func (c *clientFlags) applyGuard(flags *pflag.FlagSet, client *postilionv1.Client) {
+	guard := client.GetGuard()
+	if guard == nil {
+		guard = &postilionv1.DeliveryGuard{}
+	}
+	if flags.Changed("guard") {
+		switch c.guard {
+		case "", "none":
+			guard = &postilionv1.DeliveryGuard{}
+		case "hold":
+			guard.Action = &postilionv1.DeliveryGuard_Hold{Hold: true}
+		case "capture":
+			guard.Action = &postilionv1.DeliveryGuard_Capture{Capture: true}
+		default: // the daemon says if it is no address
+			guard.Action = &postilionv1.DeliveryGuard_RedirectTo{RedirectTo: c.guard}
+		}
+	}
+	if flags.Changed("guard-allow") {
+		guard.AllowedRecipients = nonEmpty(c.allow)
+	}
+	if client.Guard = nil; proto.Size(guard) > 0 {
+		client.Guard = guard
+	}
 }
 
 func (c *clientFlags) applyLimits(flags *pflag.FlagSet, client *postilionv1.Client) {
@@ -149,6 +184,12 @@ func describeClient(client *postilionv1.Client) string {
 	text := client.GetName() + ": scopes " + strings.Join(scopes, ", ")
 	if users := client.GetUnixUsers(); len(users) > 0 {
 		text += "; Unix users " + strings.Join(users, ", ")
+	}
+	if origin := client.GetOrigin(); origin != "" {
+		text += "; at " + origin
+	}
+	if client.GetGuard() != nil {
+		text += "; guarded"
 	}
 	return clean(text)
 }

@@ -230,8 +230,9 @@ type DeliveryGuard struct {
 	//	*DeliveryGuard_Capture
 	//	*DeliveryGuard_RedirectTo
 	Action isDeliveryGuard_Action `protobuf_oneof:"action"`
-	// Addresses, and domains as "@example.com", that the action is not for: mail
-	// to them goes out as usual. Without an action, mail to others is HELD.
+	// Addresses, and domains as "@example.com", that may get mail. A message to
+	// nobody else goes out as usual. redirect_to takes the place of others; the
+	// other actions take the whole message. Without an action it is HELD.
 	AllowedRecipients []string `protobuf:"bytes,4,rep,name=allowed_recipients,json=allowedRecipients,proto3" json:"allowed_recipients,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
@@ -1363,7 +1364,9 @@ type GetServerInfoResponse struct {
 	// Admin only: recipients by state's name, over all clients.
 	Recipients map[string]int64 `protobuf:"bytes,8,rep,name=recipients,proto3" json:"recipients,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// What the caller should know, for people, such as that its mail is held.
-	Notices       []string `protobuf:"bytes,9,rep,name=notices,proto3" json:"notices,omitempty"`
+	Notices []string `protobuf:"bytes,9,rep,name=notices,proto3" json:"notices,omitempty"`
+	// The client's, for SendRequest.origin; empty if it has none.
+	Origin        string `protobuf:"bytes,10,opt,name=origin,proto3" json:"origin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1459,6 +1462,13 @@ func (x *GetServerInfoResponse) GetNotices() []string {
 		return x.Notices
 	}
 	return nil
+}
+
+func (x *GetServerInfoResponse) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
 }
 
 type GetHealthRequest struct {
@@ -1728,7 +1738,7 @@ const file_postilion_v1_admin_proto_rawDesc = "" +
 	"\tdirectory\x18\x01 \x01(\tR\tdirectory\"&\n" +
 	"\x0eBackupResponse\x12\x14\n" +
 	"\x05bytes\x18\x01 \x01(\x03R\x05bytes\"\x16\n" +
-	"\x14GetServerInfoRequest\"\xce\x03\n" +
+	"\x14GetServerInfoRequest\"\xe6\x03\n" +
 	"\x15GetServerInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1a\n" +
 	"\bfeatures\x18\x02 \x03(\tR\bfeatures\x129\n" +
@@ -1741,7 +1751,9 @@ const file_postilion_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"recipients\x18\b \x03(\v23.postilion.v1.GetServerInfoResponse.RecipientsEntryR\n" +
 	"recipients\x12\x18\n" +
-	"\anotices\x18\t \x03(\tR\anotices\x1a=\n" +
+	"\anotices\x18\t \x03(\tR\anotices\x12\x16\n" +
+	"\x06origin\x18\n" +
+	" \x01(\tR\x06origin\x1a=\n" +
 	"\x0fRecipientsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x12\n" +
