@@ -28,8 +28,9 @@ func TestConfigureKeepsAll(t *testing.T) {
 		},
 		Limits:    registry.Limits{PerSecond: 1, PerMinute: 2, PerHour: 3, PerDay: 4, RecipientsPerMessage: 5, Concurrency: 6},
 		Fallbacks: []string{"capture"}, AllowDestinations: []string{"10.1.2.3/8", "fd00::/8"}, Shared: true,
-		Retry:     registry.RetryPolicy{Schedule: []time.Duration{time.Minute, time.Hour}, ExpiresAfter: 48 * time.Hour},
-		Isolation: "process",
+		ProbeInterval: new(time.Duration(0)),
+		Retry:         registry.RetryPolicy{Schedule: []time.Duration{time.Minute, time.Hour}, ExpiresAfter: 48 * time.Hour},
+		Isolation:     "process",
 		// The registry's own, to be ignored.
 		ID: "x", Owner: "y", OwnerName: "z", StoredSecrets: []string{"s"}, Default: true, ETag: "e", Generation: 77,
 	}
@@ -296,6 +297,8 @@ func TestConnectionIsValidated(t *testing.T) {
 		{"connection.allow_destinations[1]", func(c *registry.Connection) { c.AllowDestinations = []string{"10.0.0.0/8", "10.0.0.1"} }},
 		{"connection.allow_destinations", func(c *registry.Connection) { c.AllowDestinations = many }},
 		{"connection.retry.schedule[0]", func(c *registry.Connection) { c.Retry.Schedule = []time.Duration{time.Millisecond} }},
+		{"connection.probe_interval", func(c *registry.Connection) { c.ProbeInterval = new(time.Minute) }},
+		{"connection.probe_interval", func(c *registry.Connection) { c.ProbeInterval = new(-time.Minute) }},
 		{"connection.retry.expires_after", func(c *registry.Connection) { c.Retry.ExpiresAfter = -1 }},
 		{"connection.smtp", set("x", math.Inf(1))},
 		{"connection.smtp", set("x", make(chan int))},

@@ -27,6 +27,8 @@ const (
 	maxSecretLength = 64 << 10
 	maxRetryWait    = 7 * 24 * time.Hour
 	maxExpiry       = 30 * 24 * time.Hour
+	minProbe        = 10 * time.Minute // more often looks like guessing passwords
+	maxProbe        = 30 * 24 * time.Hour
 )
 
 // The ways of Connection.Isolation. Empty leaves it to the transport: built-in
@@ -76,6 +78,9 @@ func checkConnection(c *Connection) error {
 				fmt.Sprintf("%.80q is no address range", text), `give one such as "10.0.0.0/8" or "192.0.2.7/32"`)
 		}
 		c.AllowDestinations[i] = prefix.Masked().String()
+	}
+	if every := c.ProbeEvery(); every != 0 && (every < minProbe || every > maxProbe) {
+		return malformed("connection.probe_interval", "is out of range", "give 10 minutes to 30 days, or 0 for never")
 	}
 	if err := checkRetry(&c.Retry); err != nil {
 		return err

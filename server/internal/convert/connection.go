@@ -33,6 +33,9 @@ func Connection(in *postilionv1.Connection) (registry.Connection, registry.Secre
 	if c.Retry, err = retryPolicy(in.GetRetry()); err != nil {
 		return c, nil, err
 	}
+	if c.ProbeInterval, err = probeInterval(in.GetProbeInterval()); err != nil {
+		return c, nil, err
+	}
 	if c.Isolation, err = isolation(in.GetIsolation()); err != nil {
 		return c, nil, err
 	}
@@ -68,6 +71,7 @@ func FromConnection(c *registry.Connection) *postilionv1.Connection {
 		AllowDestinations: c.AllowDestinations,
 		Shared:            c.Shared,
 		Retry:             fromRetryPolicy(c.Retry),
+		ProbeInterval:     fromProbeInterval(c.ProbeInterval),
 		Isolation:         fromIsolation(c.Isolation),
 		Default:           c.Default,
 		Etag:              c.ETag,
@@ -161,6 +165,22 @@ func retryPolicy(in *postilionv1.RetryPolicy) (registry.RetryPolicy, error) {
 	var err error
 	p.ExpiresAfter, err = Duration(in.GetExpiresAfter(), "connection.retry.expires_after")
 	return p, err
+}
+
+// probeInterval tells "not given" from never.
+func probeInterval(in *durationpb.Duration) (*time.Duration, error) {
+	if in == nil {
+		return nil, nil
+	}
+	every, err := Duration(in, "connection.probe_interval")
+	return &every, err
+}
+
+func fromProbeInterval(every *time.Duration) *durationpb.Duration {
+	if every == nil {
+		return nil
+	}
+	return durationpb.New(*every)
 }
 
 func fromRetryPolicy(p registry.RetryPolicy) *postilionv1.RetryPolicy {
