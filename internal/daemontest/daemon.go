@@ -5,10 +5,12 @@ package daemontest
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -53,6 +55,16 @@ func Await(t testing.TB, what string, holds func() bool) {
 			t.Fatalf("waited in vain until %s", what)
 		}
 	}
+}
+
+var lastHost atomic.Uint32
+
+// Host gives a loopback address that is used by nobody else: a server can be
+// stopped and started on it without losing its port. It is made of the process
+// id, so that test binaries do not meet.
+func Host() string {
+	pid, n := uint32(os.Getpid()), 1+lastHost.Add(1)%14
+	return netip.AddrFrom4([4]byte{127, byte(n<<4 | pid>>16&15), byte(pid >> 8), byte(pid)}).String()
 }
 
 // Environment is ours without what steers Postilion.

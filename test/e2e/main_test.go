@@ -6,13 +6,11 @@ package e2e
 
 import (
 	"fmt"
-	"net/netip"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -119,15 +117,8 @@ func identity(t testing.TB, name string) (uid, gid uint32) {
 	return numbers[0], numbers[1]
 }
 
-var lastHost atomic.Uint32
-
-// host gives a loopback address that is used by nobody else: a server can be
-// stopped and started on it without losing its port. It is made of the process
-// id, so that test binaries do not meet.
-func host() string {
-	pid, n := uint32(os.Getpid()), 1+lastHost.Add(1)%14
-	return netip.AddrFrom4([4]byte{127, byte(n<<4 | pid>>16&15), byte(pid >> 8), byte(pid)}).String()
-}
+// host gives a loopback address that is used by nobody else.
+func host() string { return daemontest.Host() }
 
 func await(t testing.TB, what string, holds func() bool) {
 	t.Helper()

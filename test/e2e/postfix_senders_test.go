@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/postilion-mail/postilion/internal/daemontest"
+	"github.com/postilion-mail/postilion/internal/postfixtest"
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
 	"github.com/postilion-mail/postilion/sdk"
 )
@@ -108,23 +109,23 @@ func checkLetter(t testing.TB, p *postfix, way sending, subject, domain string) 
 		recipients = recipients[:1]
 	}
 	for _, recipient := range recipients {
-		s := p.await(t, subject, recipient)
+		s := p.Await(t, subject, recipient)
 		checkEnvelope(t, way, s)
 		checkContent(t, way, s)
-		if s.header.Has("Bcc") || !strings.HasPrefix(recipient, "hidden@") && bytes.Contains(s.raw, []byte("hidden@")) {
+		if s.Header.Has("Bcc") || !strings.HasPrefix(recipient, "hidden@") && bytes.Contains(s.Raw, []byte("hidden@")) {
 			t.Errorf("%s can see the blind copy", recipient)
 		}
-		if octet := slices.IndexFunc(s.raw, func(b byte) bool { return b >= 0x80 }); domain == "old.example" && octet >= 0 {
-			t.Errorf("8-bit octets went to a server without 8BITMIME: %q", s.raw[max(0, octet-40):octet+20])
+		if octet := slices.IndexFunc(s.Raw, func(b byte) bool { return b >= 0x80 }); domain == "old.example" && octet >= 0 {
+			t.Errorf("8-bit octets went to a server without 8BITMIME: %q", s.Raw[max(0, octet-40):octet+20])
 		}
 		if t.Failed() {
-			t.Logf("stored for %s:\n%.6000s", recipient, s.raw)
+			t.Logf("stored for %s:\n%.6000s", recipient, s.Raw)
 			return
 		}
 	}
 }
 
-func checkEnvelope(t testing.TB, way sending, s *stored) {
+func checkEnvelope(t testing.TB, way sending, s *postfixtest.Letter) {
 	t.Helper()
 	from, envelope, name := "from@shop.example", "bounce@shop.example", "Lädchen"
 	switch {
@@ -133,39 +134,39 @@ func checkEnvelope(t testing.TB, way sending, s *stored) {
 	case way.noEnvelope:
 		envelope = from
 	}
-	if s.from != envelope {
-		t.Errorf("the envelope sender is %s, want %s", s.from, envelope)
+	if s.From != envelope {
+		t.Errorf("the envelope sender is %s, want %s", s.From, envelope)
 	}
-	if author := s.addresses(t, "From"); len(author) != 1 || author[0].Address != from || author[0].Name != name {
+	if author := s.Addresses(t, "From"); len(author) != 1 || author[0].Address != from || author[0].Name != name {
 		t.Errorf("From is %v, want %s <%s>", author, name, from)
 	}
-	if to := s.addresses(t, "To"); len(to) != 1 || to[0].Name != "Grüße" || !strings.HasPrefix(to[0].Address, "to@") {
+	if to := s.Addresses(t, "To"); len(to) != 1 || to[0].Name != "Grüße" || !strings.HasPrefix(to[0].Address, "to@") {
 		t.Errorf("To is %v", to)
 	}
-	received := s.header.Get("Received")
+	received := s.Header.Get("Received")
 	if !strings.Contains(received, "SMTPSA id") || !strings.Contains(received, "Authenticated sender: "+account) || !strings.Contains(received, "TLSv1.3") {
 		t.Errorf("not by STARTTLS and login: %s", received)
 	}
 	for _, name := range []string{"Date", "Message-Id", "Mime-Version"} {
-		if fields := s.header.Values(name); len(fields) != 1 || fields[0] == "" {
+		if fields := s.Header.Values(name); len(fields) != 1 || fields[0] == "" {
 			t.Errorf("%s is %q", name, fields)
 		}
 	}
 }
 
-func checkContent(t testing.TB, way sending, s *stored) {
+func checkContent(t testing.TB, way sending, s *postfixtest.Letter) {
 	t.Helper()
-	if text := strings.ReplaceAll(s.texts["text/plain"], "\r\n", "\n"); strings.TrimRight(text, "\n") != strings.TrimRight(letterText, "\n") {
+	if text := strings.ReplaceAll(s.Texts["text/plain"], "\r\n", "\n"); strings.TrimRight(text, "\n") != strings.TrimRight(letterText, "\n") {
 		t.Errorf("the text is %q", text)
 	}
 	if way.bare {
 		return
 	}
-	if html := s.texts["text/html"]; !strings.Contains(html, "<p>Grüße an Zoë — 日本</p>") {
+	if html := s.Texts["text/html"]; !strings.Contains(html, "<p>Grüße an Zoë — 日本</p>") {
 		t.Errorf("the HTML is %q", html)
 	}
-	if content, found := s.files[letterFile]; !found || !bytes.Equal(content, attachment()) {
-		t.Errorf("the attachment is another: found %v, %d octets; there are %d files", found, len(content), len(s.files))
+	if content, found := s.Files[letterFile]; !found || !bytes.Equal(content, attachment()) {
+		t.Errorf("the attachment is another: found %v, %d octets; there are %d files", found, len(content), len(s.Files))
 	}
 }
 
