@@ -20,16 +20,22 @@ build: ## the programs as static binaries in bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 # The descriptor set is for compilers that are too old for an option of our
-# protos, such as Debian 12's protoc for Python's stubs.
-generate: ## Go code and a descriptor set from proto/ into proto/gen
+# protos, such as Debian 12's protoc for Python's stubs. Those work with all
+# later versions of Python's protobuf, too.
+generate: ## what is made of proto/: Go code and a descriptor set in proto/gen, Python's stubs
 	$(buf) generate
 	$(buf) build --exclude-source-info --as-file-descriptor-set -o proto/gen/postilion.binpb
+	$(call pythonstubs,sdk/python)
+
+pythonstubs = protoc --descriptor_set_in=proto/gen/postilion.binpb --python_out=$(1) --pyi_out=$(1) --grpc_out=$(1) \
+	--plugin=protoc-gen-grpc="$$(command -v grpc_python_plugin)" $$(cd proto && printf '%s ' postilion/v1/*.proto)
 
 checkgenerate: ## fail if proto/gen is not what proto/ gives
 	@made=$$(mktemp -d); trap 'rm -rf "$$made"' EXIT; \
 	$(buf) generate -o "$$made"; \
 	$(buf) build --exclude-source-info --as-file-descriptor-set -o "$$made/proto/gen/postilion.binpb"; \
-	diff -r proto/gen "$$made/proto/gen" || { echo "proto/gen is stale: make generate"; exit 1; }
+	mkdir "$$made/python" && $(call pythonstubs,"$$made/python"); \
+	diff -r proto/gen "$$made/proto/gen" && diff -r -x __init__.py -x __pycache__ sdk/python/postilion/v1 "$$made/python/postilion/v1" || { echo "what is made of proto/ is stale: make generate"; exit 1; }
 
 baseline: ## make today's API the one that changes are compared with
 	$(buf) build --exclude-source-info -o proto/baseline.binpb

@@ -59,6 +59,7 @@ func TestExamples(t *testing.T) {
 		{filepath.Join(bin, "go"), "Your order, with greetings from Go: Grüße"},
 		{"./curl/send.sh", "Your order, with greetings from curl: Grüße"},
 		{"./python/send.py", "Your order, with greetings from Python: Grüße"},
+		{"./django/send.py", "Your order, with greetings from Django: Grüße"},
 		{"./php-mail/run.sh", "Your order, with greetings from PHP: Grüße"},
 	} {
 		command(t, ".", environment, example.program, "you@example.com")
