@@ -47,6 +47,8 @@ type Client struct {
 	Messages postilionv1.MessageServiceClient
 	// Admin manages who may use the daemon.
 	Admin postilionv1.AdminServiceClient
+	// Plugins manages the transports that run as programs of their own.
+	Plugins postilionv1.PluginServiceClient
 
 	conn *grpc.ClientConn
 }
@@ -91,6 +93,7 @@ func Dial(target string, options ...Option) (*Client, error) {
 		Connections: postilionv1.NewConnectionServiceClient(conn),
 		Messages:    postilionv1.NewMessageServiceClient(conn),
 		Admin:       postilionv1.NewAdminServiceClient(conn),
+		Plugins:     postilionv1.NewPluginServiceClient(conn),
 		conn:        conn,
 	}, nil
 }

@@ -32,6 +32,7 @@ func (d *daemon) serve() {
 			d.failed <- fmt.Errorf("dispatch: %w", err)
 		}
 	})
+	d.plugins.Start()
 	for _, e := range d.endpoints {
 		d.running.Go(func() {
 			if err := d.serveOn(e); err != nil {

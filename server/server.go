@@ -32,6 +32,7 @@ import (
 	"github.com/postilion-mail/postilion/server/internal/api"
 	"github.com/postilion-mail/postilion/server/internal/face"
 	"github.com/postilion-mail/postilion/server/internal/metrics"
+	"github.com/postilion-mail/postilion/server/internal/plugins"
 	"github.com/postilion-mail/postilion/server/internal/transports"
 )
 
@@ -111,6 +112,7 @@ type daemon struct {
 	intake     *intake.Intake
 	pickup     *maildrop.Pickup
 	bounces    *bounce.Worker
+	plugins    *plugins.Manager
 
 	addresses Addresses
 	endpoints []endpoint
@@ -163,10 +165,14 @@ func (d *daemon) open(ctx context.Context) error {
 	if err := d.openStore(ctx, now); err != nil {
 		return err
 	}
+	if err := d.openPlugins(ctx); err != nil {
+		return err
+	}
 	lookups := resolver.New(cfg.DNSServer)
 	catalog := transports.New(transports.Options{
 		Registry: d.registry, Log: d.log, HelloName: cfg.Hostname, Allowed: cfg.AllowDestinations,
 		CaptureDir: filepath.Join(cfg.DataDir, "capture"), Now: now.Now, Resolver: lookups,
+		Plugins: d.plugins,
 	})
 	d.metrics = metrics.New(d.options.Version)
 	d.metrics.Watch(d.store, d.store.Health)
@@ -179,7 +185,7 @@ func (d *daemon) open(ctx context.Context) error {
 		Accepted: d.metrics.Accepted,
 	})
 	d.api = &api.API{
-		Registry: d.registry, Store: d.store, Intake: d.intake, Dispatcher: d.dispatcher, Transports: catalog,
+		Registry: d.registry, Store: d.store, Intake: d.intake, Dispatcher: d.dispatcher, Transports: catalog, Plugins: d.plugins,
 		Version: d.options.Version, Started: d.started, Domain: d.domain, Resolver: lookups, Limits: limits, Expiry: expiry,
 		Archive: d.backup, DataDir: cfg.DataDir, Panicked: d.panicked, Stopping: d.stopping,
 	}
@@ -244,6 +250,9 @@ func (d *daemon) close() {
 	}
 	for _, e := range d.endpoints {
 		_ = e.listener.Close()
+	}
+	if d.plugins != nil {
+		d.closePlugins()
 	}
 	if d.store != nil {
 		if err := d.store.Close(); err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/postilion-mail/postilion/internal/registry"
 	"github.com/postilion-mail/postilion/server/internal/auth"
 	"github.com/postilion-mail/postilion/server/internal/fault"
+	"github.com/postilion-mail/postilion/server/internal/plugins"
 	"github.com/postilion-mail/postilion/server/internal/transports"
 )
 
@@ -30,6 +31,7 @@ type API struct {
 	Intake     *intake.Intake
 	Dispatcher *dispatch.Dispatcher
 	Transports *transports.Catalog
+	Plugins    *plugins.Manager
 	Version    string
 	Started    time.Time
 	// Domain is this host's, for the sender of test mails without another.

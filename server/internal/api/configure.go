@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
 
 	"github.com/postilion-mail/postilion/internal/intake"
@@ -121,12 +123,21 @@ func (a *API) open(ctx context.Context, c *registry.Connection, secrets registry
 	if as := (*plugin.SettingError)(nil); errors.As(err, &as) {
 		return nil, &plugin.SettingError{Field: a.settingField(c.Transport, as.Field), Reason: as.Reason}
 	}
+	if as := (*plugin.DeliveryError)(nil); errors.As(err, &as) {
+		return nil, fault.Fault{
+			Code: codes.FailedPrecondition, Reason: "transport_unavailable", Resource: "transport/" + c.Transport, Text: as.Error(),
+			Remedy: "let an administrator see ListPlugins (postilion plugins list)",
+		}.Err()
+	}
 	return instance, err
 }
 
 func (a *API) settingField(transport, setting string) string {
-	if setting == "transport" {
+	switch setting {
+	case "transport":
 		return "connection.custom.transport"
+	case "isolation":
+		return "connection.isolation"
 	}
 	description, _ := a.Transports.Describe(transport)
 	for _, f := range description.Fields {

@@ -13,6 +13,7 @@ import (
 	"github.com/postilion-mail/postilion/internal/outbox"
 	"github.com/postilion-mail/postilion/internal/registry"
 	"github.com/postilion-mail/postilion/plugin"
+	"github.com/postilion-mail/postilion/server/internal/plugins"
 )
 
 // From makes the API's error of one from within. It is the one place where
@@ -69,7 +70,21 @@ func fromField(err error) (Fault, bool) {
 		}
 		return f, true
 	}
+	if as := (*plugins.Error)(nil); errors.As(err, &as) {
+		f := Fault{Code: pluginCodes[as.Code], Reason: as.Reason, Text: as.Text, Remedy: as.Remedy}
+		if as.Field != "" {
+			f.Fields = []string{as.Field}
+		}
+		return f, true
+	}
 	return Fault{}, false
+}
+
+var pluginCodes = map[plugins.Code]codes.Code{
+	plugins.NotFound: codes.NotFound,
+	plugins.Exists:   codes.AlreadyExists,
+	plugins.Invalid:  codes.InvalidArgument,
+	plugins.Refused:  codes.FailedPrecondition,
 }
 
 var registryCodes = map[registry.Code]codes.Code{

@@ -19,6 +19,7 @@ import (
 	"github.com/postilion-mail/postilion/internal/smtp"
 	"github.com/postilion-mail/postilion/internal/transport/capture"
 	"github.com/postilion-mail/postilion/plugin"
+	"github.com/postilion-mail/postilion/server/internal/plugins"
 )
 
 // Options are what a catalogue needs.
@@ -35,6 +36,8 @@ type Options struct {
 	Resolver *net.Resolver
 	// Now is the clock of the outbox.
 	Now func() time.Time
+	// Plugins are the transports that run as processes of their own.
+	Plugins *plugins.Manager
 }
 
 // Catalog has the transports. It is safe for concurrent use.
@@ -58,7 +61,6 @@ func New(o Options) *Catalog {
 	for _, factory := range c.factories {
 		c.descriptions = append(c.descriptions, factory(&guard.Guard{}).Describe())
 	}
-	slices.SortFunc(c.descriptions, func(a, b plugin.Description) int { return strings.Compare(a.Name, b.Name) })
 	return c
 }
 
@@ -73,8 +75,18 @@ func (c *Catalog) smtp(g *guard.Guard) plugin.Transport {
 	})
 }
 
+// BuiltIn says whether a transport is compiled in.
+func BuiltIn(name string) bool { return name == "smtp" || name == "capture" }
+
 // Descriptions gives all transports by name.
-func (c *Catalog) Descriptions() []plugin.Description { return c.descriptions }
+func (c *Catalog) Descriptions() []plugin.Description {
+	all := slices.Clone(c.descriptions)
+	for _, p := range c.Plugins.List() {
+		all = append(all, p.Description)
+	}
+	slices.SortFunc(all, func(a, b plugin.Description) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
 
 // Describe gives one transport.
 func (c *Catalog) Describe(name string) (plugin.Description, bool) {
@@ -83,19 +95,25 @@ func (c *Catalog) Describe(name string) (plugin.Description, bool) {
 			return d, true
 		}
 	}
-	return plugin.Description{}, false
+	return c.Plugins.Describe(name)
 }
 
 // Open makes an instance of a connection's transport. The error is a
 // *plugin.SettingError for a bad setting.
 func (c *Catalog) Open(ctx context.Context, connection *registry.Connection, secrets registry.Secrets) (plugin.Instance, error) {
-	factory, ok := c.factories[connection.Transport]
-	if !ok {
+	settings := plugin.Settings{
+		Connection: connection.OwnerName + "/" + connection.Name, Values: connection.Settings, Secrets: secrets,
+	}
+	if factory, ok := c.factories[connection.Transport]; ok {
+		return factory(c.guard(connection)).Open(ctx, settings)
+	}
+	if _, ok := c.Plugins.Describe(connection.Transport); !ok {
 		return nil, &plugin.SettingError{Field: "transport", Reason: "there is no transport of this name; see ListTransports"}
 	}
-	return factory(c.guard(connection)).Open(ctx, plugin.Settings{
-		Connection: connection.OwnerName + "/" + connection.Name, Values: connection.Settings, Secrets: secrets,
-	})
+	if connection.Isolation == registry.InProcess {
+		return nil, &plugin.SettingError{Field: "isolation", Reason: "a plugin cannot run in the daemon's process; leave it unspecified"}
+	}
+	return c.Plugins.Open(ctx, connection.Transport, settings)
 }
 
 // guard is what the connection may reach: everything if an admin chose where
@@ -119,7 +137,7 @@ func (c *Catalog) Lookup(id string) (dispatch.Connection, bool) {
 	description, _ := c.Describe(connection.Transport)
 	return dispatch.Connection{
 		Name:         connection.OwnerName + "/" + connection.Name,
-		Generation:   int64(connection.Generation),
+		Generation:   c.generation(&connection),
 		Capabilities: description.Capabilities,
 		Limits:       description.Limits,
 		Concurrency:  concurrency(&connection),
@@ -133,6 +151,13 @@ func (c *Catalog) Lookup(id string) (dispatch.Connection, bool) {
 			return c.Open(ctx, &connection, secrets)
 		},
 	}, true
+}
+
+// generation changes with the connection's settings, and with the processes of
+// its plugin: those that are new can take what the last ones could not.
+func (c *Catalog) generation(connection *registry.Connection) int64 {
+	const epochs = 1 << 24 // more than a plugin has in the daemon's life
+	return int64(connection.Generation)*epochs + c.Plugins.Epoch(connection.Transport)%epochs
 }
 
 // concurrency is the limit that the connection sets, or else the number of

@@ -1,0 +1,43 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/postilion-mail/postilion/server/internal/plugins"
+	"github.com/postilion-mail/postilion/server/internal/transports"
+)
+
+// openPlugins opens the catalogue of the plugins. They are started with the
+// rest, and nothing waits for them.
+func (d *daemon) openPlugins(ctx context.Context) error {
+	if err := makeRunDir(d.cfg.RunDir); err != nil {
+		return fmt.Errorf("run_dir: %w", err)
+	}
+	run, err := plugins.RunDir(d.cfg.DataDir, filepath.Join(d.cfg.RunDir, "plugins"), filepath.Join(d.cfg.DataDir, "plugins-run"))
+	if err != nil {
+		return err
+	}
+	d.plugins, err = plugins.Open(ctx, plugins.Options{
+		Database: d.db, Dir: filepath.Join(d.cfg.DataDir, "plugins"), RunDir: run, Log: d.log, Drain: d.cfg.Drain,
+		Private: []string{d.cfg.DataDir, d.cfg.RunDir, d.cfg.MaildropDir}, BuiltIn: transports.BuiltIn, Changed: d.pluginChanged,
+	})
+	return err
+}
+
+// pluginChanged lets go on what waits for a plugin.
+func (d *daemon) pluginChanged(name string) {
+	for _, c := range d.registry.All() {
+		if c.Transport == name {
+			d.dispatcher.Configure(c.ID)
+		}
+	}
+}
+
+// closePlugins ends the plugins' processes. Nothing is delivered any more.
+func (d *daemon) closePlugins() {
+	ctx, cancel := context.WithTimeout(context.Background(), finishAccepts)
+	defer cancel()
+	d.plugins.Close(ctx)
+}
