@@ -49,6 +49,7 @@ func methods(t *testing.T) []string {
 	for _, file := range []protoreflect.FileDescriptor{
 		postilionv1.File_postilion_v1_mailer_proto, postilionv1.File_postilion_v1_connection_proto,
 		postilionv1.File_postilion_v1_message_proto, postilionv1.File_postilion_v1_admin_proto, postilionv1.File_postilion_v1_outcome_proto,
+		postilionv1.File_postilion_v1_plugin_proto,
 	} {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)
@@ -98,6 +99,8 @@ func TestEveryMethodForEveryCaller(t *testing.T) {
 		"GetMessage": "reader", "ListMessages": "reader", "WatchEvents": "reader", "ListEvents": "reader",
 		"ResendMessage": "site", "CancelMessage": "site", "HoldMessage": "site", "ReleaseMessage": "site",
 		"CreateClient": "", "ListClients": "", "UpdateClient": "", "DeleteClient": "", "CreateToken": "", "RevokeToken": "", "Backup": "",
+		"DiscoverSettings": "setup", "CheckDomain": "setup", "GetHealth": "",
+		"ListPlugins": "", "AddPlugin": "", "VerifyPlugins": "", "EnablePlugin": "", "DisablePlugin": "", "RemovePlugin": "", "GetPluginLog": "",
 		"ListProviders": "site reader setup none", "ListTransports": "site reader setup none", "GetServerInfo": "site reader setup none",
 	}
 	tcp := Peer{Door: DoorTCP, UID: -1}

@@ -66,6 +66,7 @@ func settings() []setting {
 		{"fallback", "fallbacks", "connection", "tried when this one is in trouble", list(func(c *connection) *[]string { return &c.Fallbacks })},
 		{"allow-destination", "allow_destinations", "cidr", "private addresses that it may reach", list(func(c *connection) *[]string { return &c.AllowDestinations })},
 		{"shared", "shared", "bool", "all clients may send through it", boolean(func(c *connection) *bool { return &c.Shared })},
+		{"isolation", "isolation", "where", "where the transport runs: process for one of its own, or in-process", setIsolation},
 		{"retry", "retry.schedule", "duration", "waiting time after the first, second, ... failure", setSchedule},
 		{"expires-after", "retry.expires_after", "duration", "how long a message is tried (120h)", setExpiry},
 	}
@@ -180,6 +181,12 @@ func setAuthentication(c *connection, values []string) error {
 func setMinimumTLS(c *connection, values []string) error {
 	value, err := enum(postilionv1.TlsVersion_value, "TLS_VERSION_", last(values), "--minimum-tls")
 	smtp(c).MinimumTls = postilionv1.TlsVersion(value)
+	return err
+}
+
+func setIsolation(c *connection, values []string) error {
+	value, err := enum(postilionv1.Isolation_value, "ISOLATION_", last(values), "--isolation")
+	c.Isolation = postilionv1.Isolation(value)
 	return err
 }
 
