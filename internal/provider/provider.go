@@ -68,6 +68,46 @@ func Get(id string) (Provider, bool) {
 	return Provider{}, false
 }
 
+// ByDomain finds the provider whose own mail domain it is, such as gmail.com.
+func ByDomain(domain string) (Provider, bool) {
+	domain = strings.ToLower(domain)
+	for _, p := range All() {
+		if slices.Contains(p.Domains, domain) {
+			return p, true
+		}
+	}
+	return Provider{}, false
+}
+
+// ByMX finds the provider that a mail exchanger belongs to: the one with the
+// longest suffix of whole labels.
+func ByMX(host string) (found Provider, ok bool) {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	longest := 0
+	for _, p := range All() {
+		for _, suffix := range p.MX {
+			if len(suffix) > longest && (host == suffix || strings.HasSuffix(host, "."+suffix)) {
+				found, ok, longest = p, true, len(suffix)
+			}
+		}
+	}
+	return found, ok
+}
+
+// ByHost finds a provider by its submission server.
+func ByHost(host string) (Provider, bool) {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	for _, p := range All() {
+		if p.Host == host {
+			return p, true
+		}
+	}
+	return Provider{}, false
+}
+
+// UsesAddress tells whether the user name is the whole mail address.
+func (p Provider) UsesAddress() bool { return p.Username == wholeAddress }
+
 // Near gives ids that somebody may have meant by a wrong one, the likeliest
 // first, at most five.
 func Near(id string) []string {
