@@ -31,15 +31,26 @@ func deliver(t *testing.T, s *Subject) {
 // mixed: each recipient gets what is its own.
 func mixed(t *testing.T, s *Subject) {
 	if s.Mixed == nil {
-		return
+		t.Skip("no Mixed")
 	}
 	i := s.open(t, s.Settings)
 	to := slices.Sorted(maps.Keys(s.Mixed))
 	for range 2 { // the order must not matter
-		r := s.send(t.Context(), t, i, delivery(message("mixed "+to[0]), to...), nil)
+		content := message("mixed " + to[0])
+		r := s.send(t.Context(), t, i, delivery(content, to...), nil)
+		var reached []string
 		for n, o := range r.outcomes {
 			if want := s.Mixed[to[n]]; o.Class != want {
 				t.Errorf("%s: %s (%s), want %s; error %v", to[n], o.Class, o.Reply, want, r.err)
+			}
+			if o.Class == plugin.Accepted {
+				reached = append(reached, to[n])
+			}
+		}
+		if s.Reached != nil {
+			slices.Sort(reached)
+			if got := slices.Sorted(slices.Values(s.Reached(t, content))); !slices.Equal(got, reached) {
+				t.Errorf("accepted for %v, but it has reached %v", reached, got)
 			}
 		}
 		slices.Reverse(to)
@@ -49,7 +60,7 @@ func mixed(t *testing.T, s *Subject) {
 // refusedCommit: a message that may not go out does not.
 func refusedCommit(t *testing.T, s *Subject) {
 	if !s.Transport.Describe().Capabilities.ReportsCommit {
-		return
+		t.Skip("it does not report committing")
 	}
 	i := s.open(t, s.Settings)
 	content := message("refused commit")
@@ -91,7 +102,7 @@ func parallel(t *testing.T, s *Subject) {
 			s.send(t.Context(), t, i, delivery(content, s.Recipient), nil).is(t, plugin.Accepted)
 		})
 	}
-	soon(t, "some delivery", all.Wait)
+	all.Wait()
 	if s.Arrived == nil {
 		return
 	}
@@ -113,10 +124,8 @@ func cancelled(t *testing.T, s *Subject) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	content := message("cancelled")
-	soon(t, "a cancelled delivery", func() {
-		r := s.send(ctx, t, i, delivery(content, s.Recipient), func() error { return context.Cause(ctx) })
-		r.is(t, plugin.Temporary, plugin.Unknown)
-	})
+	r := s.send(ctx, t, i, delivery(content, s.Recipient), func() error { return context.Cause(ctx) })
+	r.is(t, plugin.Temporary, plugin.Unknown)
 	if n := s.arrived(t, content); n > 0 {
 		t.Error("the message went out")
 	}
@@ -125,27 +134,23 @@ func cancelled(t *testing.T, s *Subject) {
 
 func cancelledStalled(t *testing.T, s *Subject) {
 	if s.Stalled == nil {
-		return
+		t.Skip("no Stalled")
 	}
 	i := s.open(t, *s.Stalled)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
-	soon(t, "a cancelled delivery", func() {
-		s.send(ctx, t, i, delivery(message("stalled"), s.Recipient), nil).is(t, plugin.Temporary, plugin.Unknown)
-	})
+	s.send(ctx, t, i, delivery(message("stalled"), s.Recipient), nil).is(t, plugin.Temporary, plugin.Unknown)
 }
 
 func deadline(t *testing.T, s *Subject) {
 	if s.Stalled == nil {
-		return
+		t.Skip("no Stalled")
 	}
 	i := s.open(t, *s.Stalled)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	soon(t, "a delivery with a deadline", func() {
-		s.send(ctx, t, i, delivery(message("deadline"), s.Recipient), nil).is(t, plugin.Temporary, plugin.Unknown)
-	})
-	soon(t, "a check with a deadline", func() {
+	s.send(ctx, t, i, delivery(message("deadline"), s.Recipient), nil).is(t, plugin.Temporary, plugin.Unknown)
+	s.soon(t, "a check with a deadline", func() {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		failed := false
@@ -158,13 +163,11 @@ func deadline(t *testing.T, s *Subject) {
 
 func closeStalled(t *testing.T, s *Subject) {
 	if s.Stalled == nil {
-		return
+		t.Skip("no Stalled")
 	}
 	i := s.open(t, *s.Stalled)
 	time.AfterFunc(50*time.Millisecond, func() { _ = i.Close() })
-	soon(t, "a delivery whose instance was closed", func() {
-		s.send(t.Context(), t, i, delivery(message("closed"), s.Recipient), nil).is(t, plugin.Temporary, plugin.Unknown)
-	})
+	s.send(t.Context(), t, i, delivery(message("closed"), s.Recipient), nil).is(t, plugin.Temporary, plugin.Unknown)
 }
 
 // closeDelivering: whatever becomes of the deliveries, what was accepted has
@@ -183,8 +186,8 @@ func closeDelivering(t *testing.T, s *Subject) {
 			}
 		})
 	}
-	soon(t, "close", func() { _ = i.Close() })
-	soon(t, "some delivery whose instance was closed", all.Wait)
+	s.soon(t, "close", func() { _ = i.Close() })
+	all.Wait()
 	close(contents)
 	if s.Arrived != nil {
 		there := s.Arrived(t)
@@ -199,11 +202,8 @@ func closeDelivering(t *testing.T, s *Subject) {
 
 func closeTwice(t *testing.T, s *Subject) {
 	i := s.open(t, s.Settings)
-	for range 2 {
-		if err := i.Close(); err != nil {
-			t.Error(err)
-		}
-	}
+	s.close(t, i)
+	s.close(t, i)
 	s.send(t.Context(), t, i, delivery(message("after close"), s.Recipient), nil).is(t, plugin.Temporary, plugin.Accepted)
 }
 
@@ -212,8 +212,6 @@ func closeTwice(t *testing.T, s *Subject) {
 func reopen(t *testing.T, s *Subject) {
 	one, two := s.open(t, s.Settings), s.open(t, s.Settings)
 	s.send(t.Context(), t, one, delivery(message("one"), s.Recipient), nil).is(t, plugin.Accepted)
-	if err := one.Close(); err != nil {
-		t.Error(err)
-	}
+	s.close(t, one)
 	s.send(t.Context(), t, two, delivery(message("two"), s.Recipient), nil).is(t, plugin.Accepted)
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // Patience is after how long a test gives up waiting for something that a
-// transport does soon.
+// transport does soon, unless its Subject says otherwise.
 const Patience = 60 * time.Second
 
 // Subject is a transport with what it takes to try it. Transport, Settings and
@@ -35,20 +35,35 @@ type Subject struct {
 	Bad map[string]plugin.Settings
 	// Arrived gives the contents that have arrived so far.
 	Arrived func(t *testing.T) []string
+	// Reached gives the recipients whom a content has reached. They must be
+	// those whose outcome is accepted.
+	Reached func(t *testing.T, content string) []string
 	// Stalled are settings of a connection on which nothing goes on, such as
 	// one to a server that does not answer.
 	Stalled *plugin.Settings
 	// MaxContent is the largest content that it takes, in octets. Default:
 	// 25 MiB.
 	MaxContent int
+	// Patience in place of the constant.
+	Patience time.Duration
+}
+
+// Result tells how one test of the suite went.
+type Result struct {
+	Test   string
+	Status string // "passed", "failed", "skipped", or "not run" when -run chose others
 }
 
 // Run runs all tests on a transport, each with instances of its own.
-func Run(t *testing.T, s Subject) {
+func Run(t *testing.T, s Subject) []Result {
 	t.Helper()
 	if s.MaxContent == 0 {
 		s.MaxContent = 25 << 20
 	}
+	if s.Patience == 0 {
+		s.Patience = Patience
+	}
+	var results []Result
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *Subject)
@@ -69,8 +84,24 @@ func Run(t *testing.T, s Subject) {
 		{"reopen", reopen},
 		{"large content", largeContent},
 	} {
-		t.Run(test.name, func(t *testing.T) { test.run(t, &s) })
+		r := Result{Test: test.name, Status: "not run"}
+		t.Run(test.name, func(t *testing.T) {
+			t.Cleanup(func() { r.Status = status(t) }) // after the cleanup of the instances
+			test.run(t, &s)
+		})
+		results = append(results, r)
 	}
+	return results
+}
+
+func status(t *testing.T) string {
+	switch {
+	case t.Failed():
+		return "failed"
+	case t.Skipped():
+		return "skipped"
+	}
+	return "passed"
 }
 
 // open makes an instance that is closed with the test.
@@ -80,12 +111,18 @@ func (s *Subject) open(t *testing.T, settings plugin.Settings) plugin.Instance {
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
-	t.Cleanup(func() {
+	t.Cleanup(func() { s.close(t, i) })
+	return i
+}
+
+// close closes an instance.
+func (s *Subject) close(t *testing.T, i plugin.Instance) {
+	t.Helper()
+	s.soon(t, "close", func() {
 		if err := i.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
 	})
-	return i
 }
 
 // delivery is a message to some recipients.
@@ -118,16 +155,8 @@ type result struct {
 // send delivers and checks what holds for every delivery.
 func (s *Subject) send(ctx context.Context, t *testing.T, i plugin.Instance, d *plugin.Delivery, committing func() error) result {
 	t.Helper()
-	var r result
-	outcomes, err := i.Deliver(ctx, d, func() error {
-		r.commits++
-		if committing != nil {
-			return committing()
-		}
-		return nil
-	})
-	r.err = err
-	n := len(d.Envelope.Recipients)
+	r, outcomes := s.call(ctx, t, i, d, committing)
+	err, n := r.err, len(d.Envelope.Recipients)
 	if len(outcomes) > n {
 		t.Errorf("%d outcomes for %d recipients", len(outcomes), n)
 	}
@@ -146,6 +175,26 @@ func (s *Subject) send(ctx context.Context, t *testing.T, i plugin.Instance, d *
 		s.checkSecrets(t, "the error", err.Error())
 	}
 	return r
+}
+
+// call calls Deliver, which must return.
+func (s *Subject) call(ctx context.Context, t *testing.T, i plugin.Instance, d *plugin.Delivery, committing func() error) (result, []plugin.Outcome) {
+	t.Helper()
+	var r result
+	var outcomes []plugin.Outcome
+	returned := s.soon(t, "a delivery", func() {
+		outcomes, r.err = i.Deliver(ctx, d, func() error {
+			r.commits++
+			if committing != nil {
+				return committing()
+			}
+			return nil
+		})
+	})
+	if !returned { // r is still another's
+		return result{err: errors.New("the delivery did not return")}, nil
+	}
+	return r, outcomes
 }
 
 // is demands one class for all recipients.
@@ -187,15 +236,17 @@ func (s *Subject) arrived(t *testing.T, content string) int {
 	return n
 }
 
-// soon runs something that must not hang.
-func soon(t *testing.T, what string, f func()) {
+// soon runs something that must not hang, and tells whether it has returned.
+func (s *Subject) soon(t *testing.T, what string, f func()) bool {
 	t.Helper()
 	done := make(chan struct{})
 	go func() { defer close(done); f() }()
 	select {
 	case <-done:
-	case <-time.After(Patience):
-		t.Fatalf("%s did not return", what)
+		return true
+	case <-time.After(s.Patience):
+		t.Errorf("%s did not return within %s", what, s.Patience)
+		return false
 	}
 }
 

@@ -34,19 +34,25 @@ func Process(t *testing.T, args ...string) plugin.Transport {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, file := filepath.Split(self)
-	sum, err := host.Checksum(dir, file)
-	if err != nil {
+	return Program(t, self, host.Options{Args: args})
+}
+
+// Program runs a program as a plugin, as the daemon does, and gives what it
+// serves. The options may leave out what the path says. The process ends with
+// the test.
+func Program(t *testing.T, path string, o host.Options) plugin.Transport {
+	t.Helper()
+	o.Dir, o.File = filepath.Split(path)
+	o.Name, o.StartTimeout = o.File, Patience
+	var err error
+	if o.SHA256, err = host.Checksum(o.Dir, o.File); err != nil {
 		t.Fatal(err)
 	}
-	run, err := os.MkdirTemp("", "pt") // t.TempDir's names are too long for sockets
-	if err != nil {
+	if o.RunDir, err = os.MkdirTemp("", "pt"); err != nil { // t.TempDir's names are too long for sockets
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(run) })
-	p := host.Supervise(host.Options{
-		Name: file, Dir: dir, File: file, SHA256: sum, Args: args, RunDir: run, StartTimeout: Patience,
-	}, host.Policy{})
+	t.Cleanup(func() { _ = os.RemoveAll(o.RunDir) })
+	p := host.Supervise(o, host.Policy{})
 	t.Cleanup(func() { p.Stop(context.Background()) })
 	if err := p.Wait(t.Context()); err != nil {
 		t.Fatal(err)
