@@ -189,9 +189,7 @@ func (t *Tryer) sessions(ctx context.Context, results []Result) {
 
 // session tries a way without a login.
 func (t *Tryer) session(ctx context.Context, r *Result) {
-	settings := t.settings(r.Found)
-	settings.Values["auth"] = "none"
-	if t.check(ctx, settings, r); r.Trial == Session {
+	if t.check(ctx, t.settings(r.Found), r); r.Trial == Session {
 		r.Remark = "a secure session by " + cmp.Or(r.Facts["tls_version"], "TLS") + "; the login was not tried"
 	}
 }

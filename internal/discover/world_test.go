@@ -210,3 +210,17 @@ func logged(queries chan<- string, next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+// scripted starts a scripted server at an address, with a certificate for a
+// name; implicit TLS is for the caller to ask for.
+func (w *world) scripted(address, name string, script smtptest.Script) *smtptest.Scripted {
+	w.t.Helper()
+	certificate, err := w.ca.Issue(smtptest.Issue{Names: []string{name}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	script.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	server := smtptest.StartScripted(w.t, script)
+	w.serve(address, server.Address())
+	return server
+}
