@@ -41,3 +41,11 @@ func (d *daemon) closePlugins() {
 	defer cancel()
 	d.plugins.Close(ctx)
 }
+
+// TransportCommand is the program's first argument when it is to call
+// ServeTransport with the second one.
+const TransportCommand = transports.Command
+
+// ServeTransport serves a built-in transport to the daemon that has started
+// this process. It returns when the daemon has ended it.
+func ServeTransport(name string) error { return transports.Serve(name) }

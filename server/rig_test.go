@@ -129,6 +129,7 @@ type caller struct {
 	postilionv1.ConnectionServiceClient
 	postilionv1.MessageServiceClient
 	postilionv1.AdminServiceClient
+	postilionv1.PluginServiceClient
 	conn *grpc.ClientConn
 }
 
@@ -154,7 +155,7 @@ func (r *rig) dial(target, token string) caller {
 	r.t.Cleanup(func() { _ = conn.Close() })
 	return caller{
 		postilionv1.NewMailerServiceClient(conn), postilionv1.NewConnectionServiceClient(conn),
-		postilionv1.NewMessageServiceClient(conn), postilionv1.NewAdminServiceClient(conn), conn,
+		postilionv1.NewMessageServiceClient(conn), postilionv1.NewAdminServiceClient(conn), postilionv1.NewPluginServiceClient(conn), conn,
 	}
 }
 

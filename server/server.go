@@ -171,7 +171,7 @@ func (d *daemon) open(ctx context.Context) error {
 	lookups := resolver.New(cfg.DNSServer)
 	catalog := transports.New(transports.Options{
 		Registry: d.registry, Log: d.log, HelloName: cfg.Hostname, Allowed: cfg.AllowDestinations,
-		CaptureDir: filepath.Join(cfg.DataDir, "capture"), Now: now.Now, Resolver: lookups,
+		CaptureDir: filepath.Join(cfg.DataDir, "capture"), Now: now.Now, DNSServer: cfg.DNSServer,
 		Plugins: d.plugins,
 	})
 	d.metrics = metrics.New(d.options.Version)

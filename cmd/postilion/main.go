@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -26,6 +27,14 @@ func main() {
 	if args, ok := sendmailArgs(os.Args); ok {
 		os.Exit(sendmail.Main(args, os.Stdin, os.Stdout, os.Stderr, os.Getenv))
 	}
+	if name, ok := transportName(os.Args); ok {
+		os.Args = append(os.Args[:1], os.Args[3:]...) // what follows is for trying it out by hand
+		if err := server.ServeTransport(name); err != nil {
+			fmt.Fprintln(os.Stderr, "postilion:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(cli.Main(os.Args[1:], version, serve))
 }
 
@@ -44,6 +53,16 @@ func sendmailArgs(args []string) ([]string, bool) {
 		return args[1:], true
 	}
 	return nil, false
+}
+
+// transportName tells whether the program is to serve a transport in a process
+// of its own, and which: so does the daemon start it for connections whose
+// isolation is process.
+func transportName(args []string) (string, bool) {
+	if len(args) < 3 || args[1] != server.TransportCommand {
+		return "", false
+	}
+	return args[2], true
 }
 
 func serve(ctx context.Context, configuration *config.Config, log *slog.Logger) error {

@@ -109,6 +109,9 @@ func (a *API) checkChange(ctx context.Context, change registry.Change) error {
 	if err != nil {
 		return err
 	}
+	if c.Isolation == registry.OwnProcess {
+		c.Isolation = "" // settings are judged here, wherever they are used
+	}
 	instance, err := a.open(ctx, &c, secrets)
 	if err != nil {
 		return err

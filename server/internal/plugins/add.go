@@ -156,6 +156,15 @@ func (m *Manager) stop(process *host.Plugin) <-chan struct{} {
 // stage copies a program into the plugin directory under a name of its own,
 // and gives that and the checksum.
 func (m *Manager) stage(path string) (file, sum string, err error) {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return "", "", unusable(path, err)
+	case info.Mode()&fs.ModeSymlink != 0:
+		return "", "", unusable(path, syscall.ELOOP)
+	case !info.Mode().IsRegular():
+		return "", "", unusable(path, errors.New(path+" is no regular file"))
+	}
 	// Who may not be trusted with it, or with its directory, is the host's to
 	// say.
 	if _, err := host.Checksum(filepath.Dir(path), filepath.Base(path)); err != nil {

@@ -63,7 +63,9 @@ func (m *Manager) Disable(ctx context.Context, name string) (Info, error) {
 	m.mu.Lock()
 	process := p.process
 	p.retire()
+	p.epoch++
 	m.mu.Unlock()
+	m.options.Changed(name)
 	select {
 	case <-m.stop(process):
 	case <-ctx.Done():

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,7 +92,12 @@ type Manager struct {
 	change sync.Mutex // one change at a time
 	mu     sync.Mutex
 	known  map[string]*managed
-	closed bool
+	// isolated are the processes of instances that have their own.
+	isolated map[*host.Plugin]bool
+	closed   bool
+
+	copying sync.Mutex // for self
+	self    self
 }
 
 // managed is a plugin. The manager's lock guards it.
@@ -107,7 +113,7 @@ type managed struct {
 
 // Open reads the plugins. Start starts them.
 func Open(ctx context.Context, o Options) (*Manager, error) {
-	m := &Manager{options: o.withDefaults(), known: make(map[string]*managed)}
+	m := &Manager{options: o.withDefaults(), known: make(map[string]*managed), isolated: make(map[*host.Plugin]bool)}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("plugins: %w", err)
@@ -171,6 +177,7 @@ func (m *Manager) Close(ctx context.Context) {
 			running = append(running, p.process)
 		}
 	}
+	running = slices.AppendSeq(running, maps.Keys(m.isolated))
 	m.mu.Unlock()
 	for _, p := range running {
 		m.work.Go(func() { p.Stop(ctx) })

@@ -28,13 +28,43 @@ func (m *Manager) Open(ctx context.Context, name string, s plugin.Settings) (plu
 	if err != nil {
 		return nil, err
 	}
-	return &instance{Instance: in, plugin: name, options: &m.options}, nil
+	return &instance{Instance: in, plugin: name, process: process, options: &m.options}, nil
+}
+
+// restartPatience is how long a delivery waits for a process that is started
+// again, before its connection counts as broken.
+const restartPatience = 5 * time.Second
+
+// awaitRestart waits for a process that has ended and is started again soon.
+// With revive also one that has failed too often is started again: that its
+// connection is tried is reason enough.
+func awaitRestart(ctx context.Context, p *host.Plugin, revive bool) {
+	timer := time.NewTimer(restartPatience)
+	defer timer.Stop()
+	for {
+		changed := p.Changed()
+		switch state := p.Status().State; {
+		case state == host.Failed && revive:
+			p.Retry()
+			revive = false
+		case state != host.Backoff && state != host.Starting:
+			return
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // instance is one of a plugin, whose deliveries are bounded and measured.
 type instance struct {
 	plugin.Instance
 	plugin  string
+	process *host.Plugin
 	options *Options
 }
 
@@ -43,6 +73,7 @@ func (i *instance) Deliver(ctx context.Context, d *plugin.Delivery, committing f
 	limit := i.options.Delivery
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the plugin did not finish the delivery within %s", limit))
 	defer cancel()
+	awaitRestart(ctx, i.process, false)
 	began := time.Now()
 	defer func() { i.options.Delivered(i.plugin, time.Since(began)) }()
 	return i.Instance.Deliver(ctx, d, committing)

@@ -16,6 +16,7 @@ import (
 	"github.com/postilion-mail/postilion/internal/mail"
 	"github.com/postilion-mail/postilion/internal/outbox"
 	"github.com/postilion-mail/postilion/internal/registry"
+	"github.com/postilion-mail/postilion/internal/resolver"
 	"github.com/postilion-mail/postilion/internal/smtp"
 	"github.com/postilion-mail/postilion/internal/transport/capture"
 	"github.com/postilion-mail/postilion/plugin"
@@ -32,8 +33,8 @@ type Options struct {
 	CaptureDir string
 	// Allowed are the ranges that every connection may reach.
 	Allowed []netip.Prefix
-	// Resolver looks up the names of servers. Defaults to the system's.
-	Resolver *net.Resolver
+	// DNSServer looks up the names of servers; empty for the system's.
+	DNSServer string
 	// Now is the clock of the outbox.
 	Now func() time.Time
 	// Plugins are the transports that run as processes of their own.
@@ -43,16 +44,14 @@ type Options struct {
 // Catalog has the transports. It is safe for concurrent use.
 type Catalog struct {
 	Options
+	resolver     *net.Resolver
 	factories    map[string]func(*guard.Guard) plugin.Transport
 	descriptions []plugin.Description
 }
 
 // New makes the catalogue of the built-in transports.
 func New(o Options) *Catalog {
-	if o.Resolver == nil {
-		o.Resolver = net.DefaultResolver
-	}
-	c := &Catalog{Options: o}
+	c := &Catalog{Options: o, resolver: resolver.New(o.DNSServer)}
 	kept := capture.New(capture.Options{Dir: o.CaptureDir, Now: o.Now}) // one for all: it counts what it keeps
 	c.factories = map[string]func(*guard.Guard) plugin.Transport{
 		"smtp":    c.smtp,
@@ -68,7 +67,7 @@ func (c *Catalog) smtp(g *guard.Guard) plugin.Transport {
 	return smtp.New(smtp.Options{
 		Dial:      dialer(g).dial,
 		DialFrom:  dialer(g).dialFrom,
-		Resolver:  resolver{g},
+		Resolver:  lookup{g},
 		HelloName: c.HelloName,
 		SevenBit:  mail.SevenBit,
 		Logger:    c.Log,
@@ -90,12 +89,19 @@ func (c *Catalog) Descriptions() []plugin.Description {
 
 // Describe gives one transport.
 func (c *Catalog) Describe(name string) (plugin.Description, bool) {
+	if d, ok := c.describeBuiltIn(name); ok {
+		return d, true
+	}
+	return c.Plugins.Describe(name)
+}
+
+func (c *Catalog) describeBuiltIn(name string) (plugin.Description, bool) {
 	for _, d := range c.descriptions {
 		if d.Name == name {
 			return d, true
 		}
 	}
-	return c.Plugins.Describe(name)
+	return plugin.Description{}, false
 }
 
 // Open makes an instance of a connection's transport. The error is a
@@ -105,6 +111,9 @@ func (c *Catalog) Open(ctx context.Context, connection *registry.Connection, sec
 		Connection: connection.OwnerName + "/" + connection.Name, Values: connection.Settings, Secrets: secrets,
 	}
 	if factory, ok := c.factories[connection.Transport]; ok {
+		if connection.Isolation == registry.OwnProcess {
+			return c.isolate(ctx, connection, settings)
+		}
 		return factory(c.guard(connection)).Open(ctx, settings)
 	}
 	if _, ok := c.Plugins.Describe(connection.Transport); !ok {
@@ -119,7 +128,7 @@ func (c *Catalog) Open(ctx context.Context, connection *registry.Connection, sec
 // guard is what the connection may reach: everything if an admin chose where
 // it leads, else what lies outside of this machine and network.
 func (c *Catalog) guard(connection *registry.Connection) *guard.Guard {
-	g := &guard.Guard{Unrestricted: connection.AdminConfigured, Allowed: slices.Clone(c.Allowed), Resolver: c.Resolver}
+	g := &guard.Guard{Unrestricted: connection.AdminConfigured, Allowed: slices.Clone(c.Allowed), Resolver: c.resolver}
 	for _, text := range connection.AllowDestinations {
 		if prefix, err := netip.ParsePrefix(text); err == nil { // the registry keeps no other
 			g.Allowed = append(g.Allowed, prefix)

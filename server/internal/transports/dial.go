@@ -39,11 +39,11 @@ func refusal(err error) error {
 	return err
 }
 
-// resolver looks up names and leaves out the addresses that the guard refuses,
+// lookup looks up names and leaves out the addresses that the guard refuses,
 // so that a test does not show them.
-type resolver struct{ guard *guard.Guard }
+type lookup struct{ guard *guard.Guard }
 
-func (r resolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+func (r lookup) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	all, err := r.guard.Resolver.LookupNetIP(ctx, network, host)
 	if err != nil {
 		return nil, err
