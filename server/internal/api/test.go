@@ -80,6 +80,9 @@ func (a *API) TestConnection(ctx context.Context, req *postilionv1.TestConnectio
 	out.Ok = failed == nil
 	if failed != nil {
 		out.Diagnosis = convert.Diagnosis(diagnose.Explain(*failed, diagnose.ContextOf(c.Settings)))
+		if !req.GetSkipProposals() {
+			out.Proposals = a.propose(ctx, &c, secrets, *failed)
+		}
 	}
 	out.Duration = durationpb.New(time.Since(start))
 	return out, nil
