@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/postilion-mail/postilion/internal/failpoint"
 	"github.com/postilion-mail/postilion/internal/intake"
@@ -18,6 +19,8 @@ import (
 	"github.com/postilion-mail/postilion/internal/maildrop"
 	"github.com/postilion-mail/postilion/internal/outbox"
 	"github.com/postilion-mail/postilion/internal/registry"
+	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
+	"github.com/postilion-mail/postilion/server/internal/api"
 	"github.com/postilion-mail/postilion/server/internal/fault"
 )
 
@@ -64,7 +67,8 @@ func (d *daemon) openMaildrop() error {
 	}
 	var err error
 	d.pickup, err = maildrop.New(maildrop.Options{
-		Dir: d.cfg.MaildropDir, Submit: d.submit, Refused: d.refusedDrop, Log: d.log, MaxSize: d.cfg.MaxMessageSize,
+		Dir: d.cfg.MaildropDir, Submit: d.submit, Refused: d.refusedDrop, Log: d.log,
+		MaxSize: d.cfg.MaxMessageSize/3*4 + maxOverhead, // a request holds the content in base64
 	})
 	return err
 }
@@ -86,16 +90,11 @@ func (d *daemon) submitDrop(ctx context.Context, uid uint32, drop *maildrop.Drop
 	if err != nil {
 		return maildrop.Permanent(err)
 	}
-	s := &intake.Submission{
-		Client: client, Source: "maildrop", Raw: drop.Content, Written: drop.Created, Key: drop.Key,
-		Priority: outbox.PriorityNormal, EnvelopeID: drop.EnvelopeID, Return: drop.Return, Notify: drop.NotifySender,
+	s, err := dropSubmission(drop)
+	if err != nil {
+		return maildrop.Permanent(err)
 	}
-	if drop.From != nil {
-		s.From, s.FromGiven = *drop.From, true
-	}
-	for _, address := range drop.Recipients {
-		s.Recipients = append(s.Recipients, outbox.Recipient{Address: address, Notify: drop.Notify})
-	}
+	s.Client, s.Source, s.Written = client, "maildrop", drop.Created
 	_, err = d.intake.Accept(ctx, s, nil)
 	if as := (*mail.FieldError)(nil); errors.As(err, &as) && as.Code == mail.CodeSenderRequired && drop.Author != "" {
 		s.Raw = drop.WithAuthor() // as the command does when the daemon answers so
@@ -106,6 +105,9 @@ func (d *daemon) submitDrop(ctx context.Context, uid uint32, drop *maildrop.Drop
 		failpoint.Hit(failpoint.DropAccepted)
 		return nil
 	case codes.AlreadyExists:
+		if drop.Request { // under a key that the application chose
+			return maildrop.Permanent(err)
+		}
 		// The key is random, so this message was accepted under it, if in
 		// another form.
 		return nil
@@ -116,6 +118,31 @@ func (d *daemon) submitDrop(ctx context.Context, uid uint32, drop *maildrop.Drop
 		return maildrop.Permanent(err)
 	}
 	return err
+}
+
+// dropSubmission reads what a drop asks for.
+func dropSubmission(drop *maildrop.Drop) (*intake.Submission, error) {
+	if drop.Request {
+		var req postilionv1.SendRequest
+		if err := protojson.Unmarshal(drop.Content, &req); err != nil {
+			return nil, fmt.Errorf("its content is no SendRequest in JSON: %w", err)
+		}
+		if req.IdempotencyKey == "" {
+			req.IdempotencyKey = drop.Key
+		}
+		return api.Submission(&req, outbox.PriorityNormal)
+	}
+	s := &intake.Submission{
+		Raw: drop.Content, Key: drop.Key, Priority: outbox.PriorityNormal,
+		EnvelopeID: drop.EnvelopeID, Return: drop.Return, Notify: drop.NotifySender,
+	}
+	if drop.From != nil {
+		s.From, s.FromGiven = *drop.From, true
+	}
+	for _, address := range drop.Recipients {
+		s.Recipients = append(s.Recipients, outbox.Recipient{Address: address, Notify: drop.Notify})
+	}
+	return s, nil
 }
 
 // dropClient is the client of a drop: the one whose token it proves to know,

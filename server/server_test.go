@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -427,6 +428,65 @@ func TestTheMaildropIsPickedUpOnce(t *testing.T) {
 	again, err := r.admin.ListMessages(r.ctx(), &postilionv1.ListMessagesRequest{})
 	if err != nil || len(again.GetMessages()) != 2 || again.GetMessages()[0].GetId() != res.GetId() {
 		t.Errorf("the outbox has %v, %v", again, err)
+	}
+}
+
+// A client of the API leaves its request as it is: with what a drop of its own
+// could not say, and once if the daemon had accepted it already.
+func TestARequestInTheMaildrop(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	provider := smtptest.Start(t, plain)
+	c := connection("provider", provider)
+	c.Shared = true
+	configure(t, r.admin, c)
+	token := r.client("site", allScopes...)
+	site := r.dial(r.addr.GRPC, token)
+	req := letter("you@example.net")
+	req.IdempotencyKey, req.Tags = "order-1", []string{"order"}
+	res, err := site.Send(r.ctx(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"order-1", "order-2", ""} {
+		req.IdempotencyKey = key
+		r.drop(requestDrop(t, req), token)
+	}
+	list, err := site.ListMessages(r.ctx(), &postilionv1.ListMessagesRequest{Tag: "order"})
+	if err != nil || len(list.GetMessages()) != 3 || list.GetMessages()[2].GetId() != res.GetId() {
+		t.Fatalf("the outbox has %v, %v", list, err)
+	}
+	provider.Messages(3)
+
+	// What cannot be accepted is kept, and its sender told.
+	req.IdempotencyKey = "order-1"
+	req.GetMessage().Subject = "another"
+	broken := requestDrop(t, req)
+	broken.Content = []byte(`{"nosuch": 1}`)
+	for i, d := range []*maildrop.Drop{requestDrop(t, req), broken} {
+		r.drop(d, token)
+		await(t, "the drop is moved away", func() bool {
+			found, err := filepath.Glob(filepath.Join(r.cfg.MaildropDir, "bad", d.Key))
+			return err == nil && len(found) == 1
+		})
+		report := provider.Messages(4 + i)[3+i]
+		if report.From != "" || report.To[0] != "shop@example.com" {
+			t.Errorf("the report went from %q to %v", report.From, report.To)
+		}
+	}
+}
+
+// requestDrop is a request as a client of the API leaves it.
+func requestDrop(t *testing.T, req *postilionv1.SendRequest) *maildrop.Drop {
+	t.Helper()
+	content, err := protojson.Marshal(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := "shop@example.com"
+	return &maildrop.Drop{
+		Key: maildrop.NewKey(), Created: time.Now(), Request: true, Content: content,
+		From: &from, Recipients: []string{"you@example.net"}, NotifySender: true,
 	}
 }
 

@@ -19,18 +19,23 @@ func (w *Worker) Refused(ctx context.Context, client string, d *maildrop.Drop, r
 	if !d.NotifySender || !outbox.WantsFailure(d.Notify) {
 		return nil
 	}
-	content, err := mail.Canonicalize(d.Content, mail.Options{Now: d.Created, Domain: w.Domain, ID: d.Key})
-	if err != nil {
-		content = &mail.Content{} // perhaps the very reason
+	content := &mail.Content{}
+	var head []byte
+	if !d.Request {
+		head = header(d.Content)
+		// What cannot be read is perhaps the very reason.
+		if c, err := mail.Canonicalize(d.Content, mail.Options{Now: d.Created, Domain: w.Domain, ID: d.Key}); err == nil {
+			content = c
+		}
 	}
 	sender := dropSender(d, content)
-	if sender == "" {
-		w.Log.Info("nobody is told that a drop was refused: it has no sender", "key", d.Key)
+	if sender == "" || len(d.Recipients) == 0 {
+		w.Log.Info("nobody is told that a drop was refused: it names no sender or no recipient", "key", d.Key)
 		return nil
 	}
 	n := &outbox.Notice{
 		Client: client, Key: d.Key, Sender: sender, Subject: content.Subject, MessageID: ownID(d, content),
-		EnvelopeID: d.EnvelopeID, Accepted: d.Created, Header: header(d.Content),
+		EnvelopeID: d.EnvelopeID, Accepted: d.Created, Header: head,
 	}
 	outcome := refusal(reason)
 	for _, address := range d.Recipients {

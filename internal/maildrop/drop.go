@@ -24,6 +24,9 @@ import (
 // magic is the first line of a drop; a reader refuses other versions.
 const magic = "postilion-maildrop 1"
 
+// formRequest is the value of the line "form" where the content is a request.
+const formRequest = "request"
+
 // The limits of what Parse takes besides the content.
 const (
 	maxHead       = 1 << 20 // octets before the content
@@ -40,7 +43,8 @@ type Drop struct {
 	// From is the envelope sender: nil leaves it to the sender policy and the
 	// header, empty is the null reverse-path.
 	From *string
-	// Recipients are the envelope's, without angle brackets; at least one.
+	// Recipients are the envelope's, without angle brackets; at least one,
+	// unless Content is a Request.
 	Recipients []string
 	// Notify, Return and EnvelopeID are NOTIFY (for all recipients), RET and
 	// ENVID of RFC 3461, not encoded; empty for none.
@@ -52,6 +56,11 @@ type Drop struct {
 	NotifySender bool
 	// Content is the message as it was given.
 	Content []byte
+	// Request: Content is a whole SendRequest in JSON, as clients of the API
+	// leave it. It alone says what is sent, from its own idempotency key to its
+	// recipients; From and Recipients, which may be missing, say who is told if
+	// it is refused.
+	Request bool
 
 	digest [sha256.Size]byte // of all but the proof
 	proof  []byte
@@ -104,6 +113,9 @@ func (d *Drop) head(token string) ([]byte, error) {
 	b.WriteString(magic + "\n")
 	line("key", d.Key)
 	line("created", strconv.FormatInt(d.Created.Unix(), 10))
+	if d.Request {
+		line("form", formRequest)
+	}
 	if d.From != nil {
 		line("from", "<"+*d.From+">")
 	}
@@ -141,7 +153,7 @@ func (d *Drop) check() error {
 	if !IsKey(d.Key) {
 		return errors.New("key: is not 32 hexadecimal digits")
 	}
-	if len(d.Recipients) == 0 {
+	if len(d.Recipients) == 0 && !d.Request {
 		return errors.New("to: there is no recipient")
 	}
 	values := append([]string{d.Notify, d.Return, d.EnvelopeID, d.Author}, d.Recipients...)

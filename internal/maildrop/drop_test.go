@@ -37,7 +37,8 @@ func TestRoundTrip(t *testing.T) {
 	bare := &Drop{Key: NewKey(), Created: time.Unix(1, 0), From: &null, Recipients: []string{"b@example.com"}, Content: []byte{}}
 	derived := sample("x")
 	derived.From = nil
-	for _, want := range []*Drop{sample("Subject: x\r\n\r\nbody\n\n\nsha256: no\n"), bare, derived} {
+	request := &Drop{Key: NewKey(), Created: time.Unix(1, 0), Request: true, Content: []byte(`{"raw":{}}`)}
+	for _, want := range []*Drop{sample("Subject: x\r\n\r\nbody\n\n\nsha256: no\n"), bare, derived, request} {
 		got, err := Parse(encode(t, want, ""))
 		if err != nil {
 			t.Fatal(err)
@@ -120,6 +121,7 @@ func TestHeadRefuses(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(encode(f, sample("Subject: x\n\ny"), ""))
 	f.Add(encode(f, sample(""), "token"))
+	f.Add(encode(f, &Drop{Key: NewKey(), Request: true, Content: []byte("{}")}, ""))
 	f.Add([]byte(magic + "\n\n"))
 	f.Add([]byte(magic + "\nkey: \n\n"))
 	f.Add([]byte(magic + "\nsha256: 00\nlength: -1\n\n"))

@@ -75,6 +75,11 @@ func (p *parser) field(name, value string) (err error) {
 		var seconds int64
 		seconds, err = strconv.ParseInt(value, 10, 64)
 		d.Created = time.Unix(seconds, 0)
+	case "form":
+		if value != formRequest {
+			return errors.New("the form is not known")
+		}
+		d.Request = true
 	case "from":
 		from, ok := unwrap(value)
 		if !ok {
@@ -118,7 +123,7 @@ func unwrap(s string) (string, bool) {
 // finish compares what was read with what was promised.
 func (p *parser) finish() error {
 	d := p.drop
-	for _, name := range []string{"key", "created", "to", "length", "sha256"} {
+	for _, name := range []string{"key", "created", "length", "sha256"} {
 		if !p.seen[name] {
 			return fmt.Errorf("its header lacks %q", name)
 		}

@@ -33,7 +33,7 @@ func (a *API) Send(ctx context.Context, req *postilionv1.SendRequest) (*postilio
 }
 
 func (a *API) send(ctx context.Context, req *postilionv1.SendRequest, client *registry.Client, source string, priority outbox.Priority) (*postilionv1.SendResponse, error) {
-	s, err := submission(req, priority)
+	s, err := Submission(req, priority)
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +120,9 @@ func contentField(req *postilionv1.SendRequest) string {
 	return "message"
 }
 
-// submission takes a request apart.
-func submission(req *postilionv1.SendRequest, priority outbox.Priority) (*intake.Submission, error) {
+// Submission takes a request apart. The priority is that of one which has
+// none.
+func Submission(req *postilionv1.SendRequest, priority outbox.Priority) (*intake.Submission, error) {
 	s := &intake.Submission{
 		Connection: req.GetConnection(), Key: req.GetIdempotencyKey(), Tags: req.GetTags(), Metadata: req.GetMetadata(),
 		KeepContent: req.GetKeepContent(), Notify: req.GetNotifySender(), Origin: req.GetOrigin(),
