@@ -1,0 +1,109 @@
+<?php
+
+namespace Postilion\WordPress;
+
+use Postilion\WordPress\Sdk\Exception\PostilionException;
+
+/**
+ * What the sidecar said of itself and of us when it was asked last. It is
+ * stored, so that a request that sends mail need not ask.
+ */
+final class Peer
+{
+    private const OPTION = 'postilion_peer';
+
+    /** @var array<string, mixed> */
+    private $facts;
+
+    /** @param array<string, mixed> $facts */
+    private function __construct(array $facts)
+    {
+        $this->facts = $facts;
+    }
+
+    /** What is known of the sidecar of these settings; nothing if it has not answered yet. */
+    public static function known(Settings $settings): ?self
+    {
+        $facts = $settings->isNetwork() ? get_site_option(self::OPTION) : get_option(self::OPTION);
+        if (!is_array($facts) || ($facts['fingerprint'] ?? '') !== $settings->fingerprint()) {
+            return null;
+        }
+        return new self($facts);
+    }
+
+    /**
+     * Asks the sidecar.
+     *
+     * @throws PostilionException if it does not answer, or does not know us
+     */
+    public static function ask(Settings $settings, ?float $timeout = null): self
+    {
+        $info = Sidecar::client($settings, $timeout === null ? [] : ['timeout' => $timeout])->serverInfo();
+        $facts = [
+            'fingerprint' => $settings->fingerprint(),
+            'version' => (string) ($info['version'] ?? ''),
+            'client' => (string) ($info['client'] ?? ''),
+            'scopes' => array_map('strval', (array) ($info['scopes'] ?? [])),
+            'max_content' => (int) ($info['maxContentBytes'] ?? 0),
+            'origin' => (string) ($info['origin'] ?? ''),
+            'notices' => array_map('strval', (array) ($info['notices'] ?? [])),
+        ];
+        if ($settings->isNetwork()) {
+            update_site_option(self::OPTION, $facts);
+        } else {
+            update_option(self::OPTION, $facts);
+        }
+        return new self($facts);
+    }
+
+    public static function forget(): void
+    {
+        delete_option(self::OPTION);
+        delete_site_option(self::OPTION);
+    }
+
+    public function version(): string
+    {
+        return $this->facts['version'];
+    }
+
+    /** Name of the client that this site is to the daemon. */
+    public function client(): string
+    {
+        return $this->facts['client'];
+    }
+
+    /** @return string[] such as "send" and "configure" */
+    public function scopes(): array
+    {
+        return array_map(
+            static function (string $scope): string {
+                return strtolower(str_replace('SCOPE_', '', $scope));
+            },
+            $this->facts['scopes']
+        );
+    }
+
+    public function may(string $scope): bool
+    {
+        return in_array($scope, $this->scopes(), true) || in_array('admin', $this->scopes(), true);
+    }
+
+    /** The largest message that it takes, in octets; 0 if unknown. */
+    public function maxContent(): int
+    {
+        return $this->facts['max_content'];
+    }
+
+    /** Where the daemon believes this site to be; empty if it does not care. */
+    public function origin(): string
+    {
+        return $this->facts['origin'];
+    }
+
+    /** @return string[] what the daemon wants people to know */
+    public function notices(): array
+    {
+        return $this->facts['notices'];
+    }
+}

@@ -1,0 +1,33 @@
+<?php
+
+namespace Postilion\WordPress;
+
+use Postilion\WordPress\Sdk\Client;
+use Postilion\WordPress\Sdk\Exception\PostilionException;
+
+/**
+ * The daemon as the settings lead to it.
+ */
+final class Sidecar
+{
+    /**
+     * @param array<string, mixed> $options further options of the client
+     *
+     * @throws PostilionException if a setting is wrong
+     */
+    public static function client(Settings $settings, array $options = []): Client
+    {
+        $timeout = $options['timeout'] ?? $settings->timeout();
+        return new Client(self::target($settings), $options + [
+            'token' => $settings->get('token'),
+            'timeout' => $timeout,
+            'connect_timeout' => min(2.0, $timeout),
+        ]);
+    }
+
+    /** Where it is: the path of a socket or a URL. */
+    public static function target(Settings $settings): string
+    {
+        return $settings->get('url') !== '' ? $settings->get('url') : $settings->get('socket');
+    }
+}
