@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build generate checkgenerate baseline lint setup test bench demo run faults clean
+.PHONY: help build generate checkgenerate baseline lint setup test bench demo run faults clean wordpress-plugin
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
@@ -14,10 +14,13 @@ buf := go tool -modfile=tools/buf.mod buf
 staticcheck := go tool -modfile=tools/lint.mod staticcheck
 
 help: ## explain the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 build: ## the programs as static binaries in bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+wordpress-plugin: ## the WordPress plugin with the PHP client in it, as bin/postilion-wordpress.zip
+	go run ./sdk/wordpress/pack -o bin/postilion-wordpress.zip
 
 # The descriptor set is for compilers that are too old for an option of our
 # protos, such as Debian 12's protoc for Python's stubs. Those work with all
