@@ -22,8 +22,13 @@ func (d *daemon) openPlugins(ctx context.Context) error {
 	d.plugins, err = plugins.Open(ctx, plugins.Options{
 		Database: d.db, Dir: filepath.Join(d.cfg.DataDir, "plugins"), RunDir: run, Log: d.log, Drain: d.cfg.Drain,
 		Private: []string{d.cfg.DataDir, d.cfg.RunDir, d.cfg.MaildropDir}, BuiltIn: transports.BuiltIn, Changed: d.pluginChanged,
+		Delivered: d.metrics.Delivered, Policy: d.options.plugins,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	d.metrics.WatchPlugins(d.plugins.List)
+	return nil
 }
 
 // pluginChanged lets go on what waits for a plugin.

@@ -23,6 +23,7 @@ import (
 
 	"github.com/postilion-mail/postilion/internal/config"
 	"github.com/postilion-mail/postilion/internal/smtptest"
+	"github.com/postilion-mail/postilion/plugin/host"
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
 )
 
@@ -31,18 +32,28 @@ const patience = 60 * time.Second
 
 // rig is a daemon that runs for one test, or a part of it.
 type rig struct {
-	t      *testing.T
-	cfg    config.Config
-	addr   Addresses
-	admin  caller // through the admin socket
-	log    *logBuffer
-	cancel context.CancelFunc
-	done   chan error
+	t     *testing.T
+	cfg   config.Config
+	addr  Addresses
+	admin caller // through the admin socket
+	log   *logBuffer
+	// plugins is when processes are started again.
+	plugins host.Policy
+	cancel  context.CancelFunc
+	done    chan error
 }
 
 // newRig makes a data directory with a short path, since a socket's may have
 // 107 octets only, and starts a daemon on it.
 func newRig(t *testing.T, change ...func(*config.Config)) *rig {
+	t.Helper()
+	r := preparedRig(t, change...)
+	r.start()
+	return r
+}
+
+// preparedRig is newRig without the start.
+func preparedRig(t *testing.T, change ...func(*config.Config)) *rig {
 	t.Helper()
 	dir := shortDir(t)
 	cfg := config.Default()
@@ -53,7 +64,6 @@ func newRig(t *testing.T, change ...func(*config.Config)) *rig {
 		c(&cfg)
 	}
 	r := &rig{t: t, cfg: cfg, log: &logBuffer{}}
-	r.start()
 	t.Cleanup(r.stop)
 	return r
 }
@@ -73,10 +83,10 @@ func (r *rig) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ready := make(chan Addresses, 1)
 	r.cancel, r.done = cancel, make(chan error, 1)
-	done, cfg := r.done, r.cfg
+	done, cfg, policy := r.done, r.cfg, r.plugins
 	go func() {
 		done <- Run(ctx, &cfg, Options{
-			Version: "test", Ready: func(a Addresses) { ready <- a },
+			Version: "test", Ready: func(a Addresses) { ready <- a }, plugins: policy,
 			Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		})
 	}()

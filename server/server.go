@@ -29,6 +29,7 @@ import (
 	"github.com/postilion-mail/postilion/internal/resolver"
 	"github.com/postilion-mail/postilion/internal/secret"
 	"github.com/postilion-mail/postilion/internal/smtpd"
+	"github.com/postilion-mail/postilion/plugin/host"
 	"github.com/postilion-mail/postilion/server/internal/api"
 	"github.com/postilion-mail/postilion/server/internal/face"
 	"github.com/postilion-mail/postilion/server/internal/metrics"
@@ -42,6 +43,8 @@ type Options struct {
 	Log     *slog.Logger // defaults to none
 	// Ready, if set, is called once when the daemon serves.
 	Ready func(Addresses)
+
+	plugins host.Policy // for tests
 }
 
 // Addresses are where the daemon serves; empty where it does not.
@@ -165,6 +168,8 @@ func (d *daemon) open(ctx context.Context) error {
 	if err := d.openStore(ctx, now); err != nil {
 		return err
 	}
+	d.metrics = metrics.New(d.options.Version)
+	d.metrics.Watch(d.store, d.store.Health)
 	if err := d.openPlugins(ctx); err != nil {
 		return err
 	}
@@ -174,8 +179,6 @@ func (d *daemon) open(ctx context.Context) error {
 		CaptureDir: filepath.Join(cfg.DataDir, "capture"), Now: now.Now, DNSServer: cfg.DNSServer,
 		Plugins: d.plugins,
 	})
-	d.metrics = metrics.New(d.options.Version)
-	d.metrics.Watch(d.store, d.store.Health)
 	d.dispatcher = dispatch.New(dispatch.Options{
 		Store: d.store, Connections: catalog, Log: d.log, Metrics: d.metrics, Now: now.Now, Drain: cfg.Drain,
 	})

@@ -35,6 +35,7 @@ type Metrics struct {
 	stale      prometheus.Counter
 	unrecorded prometheus.Counter
 	pauses     *prometheus.CounterVec
+	deliveries *prometheus.HistogramVec
 }
 
 // New makes the metrics of a daemon of this version.
@@ -53,11 +54,13 @@ func New(version string) *Metrics {
 		unrecorded: single("unrecorded_outcomes_total",
 			"Outcomes that the store did not take at once; they are tried again."),
 		pauses: counter("connection_pauses_total", "How often connections were paused, by whom to blame.", "blame"),
+		deliveries: prometheus.NewHistogramVec(histogram("plugin_delivery_duration_seconds", "Duration of deliveries by plugins."),
+			[]string{"plugin"}),
 	}
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "build_info", Help: "Always 1."}, []string{"version"})
 	info.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(m.accepted, m.attempts, m.duration, m.unknown, m.calls, m.callTime, m.panics, m.crashes,
-		m.stale, m.unrecorded, m.pauses, info, collectors.NewGoCollector(),
+		m.stale, m.unrecorded, m.pauses, m.deliveries, info, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
