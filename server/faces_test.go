@@ -326,6 +326,7 @@ func TestNobodyTouchesWhatIsAnothers(t *testing.T) {
 		"MessageService/ReleaseMessage":      {&postilionv1.ReleaseMessageRequest{Id: id}, codes.NotFound},
 		"ConnectionService/ListConnections":  {&postilionv1.ListConnectionsRequest{}, codes.OK},
 		"ConnectionService/GetRoutes":        {&postilionv1.GetRoutesRequest{}, codes.OK},
+		"ConnectionService/DiscoverSettings": {&postilionv1.DiscoverSettingsRequest{Address: "gmail.com", LookupOnly: true}, codes.OK},
 		"ConnectionService/ListProviders":    {&postilionv1.ListProvidersRequest{}, codes.OK},
 		"MessageService/ListMessages":        {&postilionv1.ListMessagesRequest{}, codes.OK},
 		"AdminService/GetServerInfo":         {&postilionv1.GetServerInfoRequest{}, codes.OK},
