@@ -25,10 +25,11 @@ wordpress-plugin: ## the WordPress plugin with the PHP client in it, as bin/post
 # The descriptor set is for compilers that are too old for an option of our
 # protos, such as Debian 12's protoc for Python's stubs. Those work with all
 # later versions of Python's protobuf, too.
-generate: ## what is made of proto/: Go code and a descriptor set in proto/gen, Python's stubs
+generate: ## what is made of proto/: Go code and a descriptor set in proto/gen, Python's stubs, Node's copy
 	$(buf) generate
 	$(buf) build --exclude-source-info --as-file-descriptor-set -o proto/gen/postilion.binpb
 	$(call pythonstubs,sdk/python)
+	rm -rf sdk/node/lib/proto/postilion/v1 && cp -r proto/postilion/v1 sdk/node/lib/proto/postilion/v1
 
 pythonstubs = protoc --descriptor_set_in=proto/gen/postilion.binpb --python_out=$(1) --pyi_out=$(1) --grpc_out=$(1) \
 	--plugin=protoc-gen-grpc="$$(command -v grpc_python_plugin)" $$(cd proto && printf '%s ' postilion/v1/*.proto)
@@ -38,7 +39,8 @@ checkgenerate: ## fail if proto/gen is not what proto/ gives
 	$(buf) generate -o "$$made"; \
 	$(buf) build --exclude-source-info --as-file-descriptor-set -o "$$made/proto/gen/postilion.binpb"; \
 	mkdir "$$made/python" && $(call pythonstubs,"$$made/python"); \
-	diff -r proto/gen "$$made/proto/gen" && diff -r -x __init__.py -x __pycache__ sdk/python/postilion/v1 "$$made/python/postilion/v1" || { echo "what is made of proto/ is stale: make generate"; exit 1; }
+	diff -r proto/gen "$$made/proto/gen" && diff -r -x __init__.py -x __pycache__ sdk/python/postilion/v1 "$$made/python/postilion/v1" && \
+	diff -r proto/postilion/v1 sdk/node/lib/proto/postilion/v1 || { echo "what is made of proto/ is stale: make generate"; exit 1; }
 
 baseline: ## make today's API the one that changes are compared with
 	$(buf) build --exclude-source-info -o proto/baseline.binpb

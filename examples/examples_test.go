@@ -60,6 +60,8 @@ func TestExamples(t *testing.T) {
 		{"./curl/send.sh", "Your order, with greetings from curl: Grüße"},
 		{"./python/send.py", "Your order, with greetings from Python: Grüße"},
 		{"./django/send.py", "Your order, with greetings from Django: Grüße"},
+		{"./nodemailer/run.sh", "Your order, with greetings from Nodemailer: Grüße"},
+		{"./rails/send.rb", "Your order, with greetings from Rails: Grüße"},
 		{"./php-mail/run.sh", "Your order, with greetings from PHP: Grüße"},
 	} {
 		command(t, ".", environment, example.program, "you@example.com")
