@@ -102,7 +102,7 @@ Start with:
 		return usage("%v; see %s --help", err, command.CommandPath())
 	})
 	root.AddCommand(a.serveCommand(), a.configureCommand(), a.testCommand(), a.sendCommand(),
-		a.messagesCommand(), a.connectionsCommand(), a.providersCommand(), a.routesCommand(), a.clientsCommand(), a.pluginsCommand(),
+		a.messagesCommand(), a.connectionsCommand(), a.providersCommand(), a.discoverCommand(), a.routesCommand(), a.clientsCommand(), a.pluginsCommand(),
 		a.backupCommand(), a.verifyCommand(), a.doctorCommand(), a.versionCommand())
 	return root
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -74,6 +75,9 @@ func (c *configure) run(ctx context.Context, a *app, client *sdk.Client, name st
 	}
 	answer, err := client.Mailer.Configure(ctx, request)
 	if err != nil {
+		if wantsPassword(err) {
+			a.explainPassword(providerOf(ctx, client, request.GetConnection().GetSmtp().GetProvider()))
+		}
 		return err
 	}
 	if a.json {
@@ -95,7 +99,11 @@ func (c *configure) fromFlags(ctx context.Context, a *app, client *sdk.Client, r
 	if err != nil && status.Code(err) != codes.NotFound {
 		return err
 	}
-	given, err := c.password.apply(a, request.Connection, !exists && hasLogin(request.Connection))
+	ask := !exists && hasLogin(request.Connection)
+	if ask && a.interactive() && !c.password.given(a) {
+		a.explainPassword(providerOf(ctx, client, request.Connection.GetSmtp().GetProvider()))
+	}
+	given, err := c.password.apply(a, request.Connection, ask)
 	if err != nil {
 		return err
 	}
@@ -117,6 +125,12 @@ func (c *configure) fromFlags(ctx context.Context, a *app, client *sdk.Client, r
 	}
 	request.UpdateMask = &fieldmaskpb.FieldMask{Paths: paths}
 	return nil
+}
+
+// wantsPassword tells whether a connection was refused for its password.
+func wantsPassword(err error) bool {
+	failure := sdk.AsError(err)
+	return failure.Code == codes.InvalidArgument && slices.Contains(failure.Fields, "connection.smtp.password")
 }
 
 // keep makes a request that changes no field: it gives the display name again.

@@ -73,6 +73,48 @@ func serverOf(p *postilionv1.Provider) string {
 	return fmt.Sprintf("%s:%d %s", p.GetHost(), p.GetPort(), word(p.GetSecurity(), "SECURITY_"))
 }
 
+// providerOf gives the preset of an id; nil if there is none, or no answer, for
+// which it is not worth failing.
+func providerOf(ctx context.Context, client *sdk.Client, id string) *postilionv1.Provider {
+	if id == "" {
+		return nil
+	}
+	answer, err := client.Connections.ListProviders(ctx, &postilionv1.ListProvidersRequest{})
+	if err != nil {
+		return nil
+	}
+	for _, p := range answer.GetProviders() {
+		if strings.EqualFold(p.GetId(), id) {
+			return p
+		}
+	}
+	return nil
+}
+
+// explainPassword says what a provider's password is and where to get it, for
+// whom it is asked for or missing.
+func (a *app) explainPassword(p *postilionv1.Provider) {
+	if p == nil {
+		return
+	}
+	tell := func(format, value string) {
+		if value != "" {
+			fmt.Fprintf(a.Err, format+"\n", clean(value))
+		}
+	}
+	server := p.GetTitle() + ", " + serverOf(p)
+	if limits := limitsText(p.GetLimits()); limits != "" {
+		server += ", at most " + limits
+	}
+	tell("%s", server)
+	tell("  user name  %s", p.GetUsernameHint())
+	tell("  password   %s", p.GetPasswordHint())
+	tell("  get it at  %s", p.GetPasswordLink())
+	tell("  OAuth      %s", p.GetOauthNote())
+	tell("  From       %s", p.GetFromRule())
+	tell("  more       %s", p.GetLink())
+}
+
 func (a *app) describeProvider(p *postilionv1.Provider) {
 	login := ""
 	if p.GetAuthentication() != 0 {
@@ -84,8 +126,12 @@ func (a *app) describeProvider(p *postilionv1.Provider) {
 		{"login", login},
 		{"user name", p.GetUsernameHint()},
 		{"password", p.GetPasswordHint()},
+		{"get it at", p.GetPasswordLink()},
+		{"OAuth", p.GetOauthNote()},
+		{"From", p.GetFromRule()},
 		{"limits", limitsText(p.GetLimits())},
 		{"more", p.GetLink()},
+		{"sources", strings.Join(p.GetSources(), " ")},
 	} {
 		if line[1] != "" {
 			a.printf("%-9s %s\n", line[0], clean(line[1]))

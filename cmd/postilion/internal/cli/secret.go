@@ -63,6 +63,11 @@ func (p *passwordFlags) apply(a *app, c *connection, ask bool) (bool, error) {
 	return true, nil
 }
 
+// given tells whether the password comes from somewhere else than a question.
+func (p *passwordFlags) given(a *app) bool {
+	return p.file != "" && p.file != "-" || p.file == "" && a.Getenv("POSTILION_PASSWORD") != ""
+}
+
 func (p *passwordFlags) read(a *app, ask bool) (password string, given bool, err error) {
 	switch {
 	case p.file == "-":
