@@ -3,7 +3,7 @@
 //
 //	go build -o bin/ ./examples/transport-maildir
 //	postilion plugins add --write /var/mail "$PWD/bin/transport-maildir"
-//	postilion configure local --transport maildir --set directory=/var/mail
+//	postilion configure local --transport maildir --setting directory=/var/mail
 package main
 
 import (

@@ -3,7 +3,7 @@
 //
 //	go build -o bin/ ./examples/transport-webhook
 //	postilion plugins add "$PWD/bin/transport-webhook"
-//	postilion configure hook --transport webhook --set url=https://example.com/mail --secret secret
+//	postilion configure hook --transport webhook --setting url=https://example.com/mail --secret-file secret=FILE
 //
 // It reaches no addresses of this machine and its network, since those who may
 // configure connections may not be those who may look around there. With the
