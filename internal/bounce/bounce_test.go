@@ -54,7 +54,7 @@ func TestTwoOfFiveFail(t *testing.T) {
 		is(t, d.recipients[i], "Last-Attempt-Date", "Wed, 04 Mar 2026 12:30:00 +0000")
 		is(t, d.recipients[i], "Will-Retry-Until", "")
 	}
-	has(t, d.text, "<b@example.net>\r\n<d@example.net>\r\n", "The recipient was refused. The server does not take mail for this address.",
+	has(t, d.text, "<b@example.net>\r\n<d@example.net>\r\n", "There is no such mailbox. The recipient's server does not know this address.",
 		"out.example.net said: 550 5.1.1 no such user", "What to do: Check the address for typing errors.", "Subject:    Order 17")
 	hasNot(t, d.text, "a@example.net", "c@example.net")
 	if d.returned != "text/rfc822-headers" || !strings.HasPrefix(d.original, "From: Me <me@example.com>\r\n") || strings.Contains(d.original, "The text") {

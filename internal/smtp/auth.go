@@ -46,7 +46,11 @@ func (s *session) login() error {
 		if !slices.Contains(s.caps.auth, name) {
 			continue
 		}
-		if err = s.authenticate(name); !errors.Is(err, errMechanism) {
+		if err = s.authenticate(name); err == nil {
+			return nil
+		}
+		s.tried = append(s.tried, name+": "+strings.TrimPrefix(err.Error(), "auth: "))
+		if !errors.Is(err, errMechanism) {
 			return err
 		}
 	}

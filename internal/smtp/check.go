@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ import (
 const (
 	checkStage   = 10 * time.Second // for a stage of a connection test
 	checkTotal   = 30 * time.Second // for all of it: PHP's max_execution_time
-	expiresSoon  = 14 * 24 * time.Hour
+	expiresSoon  = 21 * 24 * time.Hour
 	errCheckTime = stopped("the test took longer than 30s")
 )
 
@@ -27,6 +28,18 @@ type checker struct {
 	request  plugin.CheckRequest
 	report   func(plugin.Stage)
 	failed   plugin.Phase // the stage that failed, PhaseNone while none has
+	heard    *overhearing // the session's connection
+
+	facts map[string]string // of the stage that runs
+	warn  string            // about the stage that runs
+	said  string            // in it by a server that does not speak SMTP
+}
+
+// fact notes something about the stage that runs; nothing is no fact.
+func (k *checker) fact(name, value string) {
+	if value != "" {
+		k.facts[name] = value
+	}
 }
 
 // Check implements plugin.Instance. The stages are resolve, connect, greeting,
@@ -48,7 +61,13 @@ func (i *instance) Check(ctx context.Context, request plugin.CheckRequest, repor
 		opening:  &opening{config: &c, options: &i.options, tls: handshake},
 		instance: i, request: request, report: report,
 	}
+	own := map[plugin.Phase]func(context.Context) error{
+		plugin.PhaseResolve: k.resolve, plugin.PhaseConnect: k.connect, plugin.PhaseGreeting: k.greet, plugin.PhaseTLS: k.secure,
+	}
 	for _, step := range k.steps() {
+		if run := own[step.phase]; run != nil {
+			step.run = run
+		}
 		k.stage(closing, step.phase, step.run)
 	}
 	if !request.LoginOnly {
@@ -168,6 +187,7 @@ func (k *checker) deliver(ctx context.Context) error {
 			if o.Class != plugin.Accepted {
 				return &plugin.DeliveryError{Outcome: o}
 			}
+			k.fact("queue_id", queueID(o.Reply))
 		}
 		return nil
 	})
@@ -189,6 +209,7 @@ func (k *checker) stage(ctx context.Context, phase plugin.Phase, run func(contex
 		replies = k.session.replies
 	}
 	begin := time.Now()
+	k.facts, k.warn, k.said = map[string]string{}, "", ""
 	err := run(limited)
 	stage.Duration = time.Since(begin)
 	var why skipped
@@ -201,7 +222,13 @@ func (k *checker) stage(ctx context.Context, phase plugin.Phase, run func(contex
 		if s := k.session; s != nil && s.replies > replies {
 			stage.Server = s.words(s.last)
 		}
-		k.describe(&stage, phase)
+		k.describe(phase)
+		if k.warn != "" {
+			stage.Status, stage.Detail = plugin.StageWarning, k.warn
+		}
+	}
+	if len(k.facts) > 0 {
+		stage.Facts = k.facts
 	}
 	k.report(stage)
 }
@@ -209,55 +236,69 @@ func (k *checker) stage(ctx context.Context, phase plugin.Phase, run func(contex
 func (k *checker) fail(stage *plugin.Stage, phase plugin.Phase, err error) {
 	k.failed = phase
 	stage.Status, stage.Detail = plugin.StageFailed, err.Error()
+	if phase == plugin.PhaseQuit { // all is done by then
+		k.failed, stage.Status = plugin.PhaseNone, plugin.StageWarning
+	}
 	var fault *plugin.DeliveryError
 	if errors.As(err, &fault) {
-		stage.Outcome = &fault.Outcome
+		if k.failed != plugin.PhaseNone {
+			stage.Outcome = &fault.Outcome
+		}
 		stage.Detail = fault.Outcome.Reply
 		if !fault.Outcome.Inferred {
 			stage.Server, stage.Detail = fault.Outcome.Reply, "the server refused"
 		}
 	}
+	if k.said != "" {
+		stage.Server = k.said
+	}
 	if name, _ := certificateFault(err); name != "" {
-		stage.Facts = map[string]string{"certificate_fault": name}
-		maps.Copy(stage.Facts, refusedCertificate(err))
+		k.fact("certificate_fault", name)
+		maps.Copy(k.facts, refusedCertificate(err))
+	}
+	if phase == plugin.PhaseAuth {
+		k.describeAuth()
 	}
 }
 
 // describe adds what a passed stage has found out.
-func (k *checker) describe(stage *plugin.Stage, phase plugin.Phase) {
+func (k *checker) describe(phase plugin.Phase) {
 	s := k.session
 	switch phase {
-	case plugin.PhaseResolve:
-		var all []string
-		for _, a := range k.addresses {
-			all = append(all, a.String())
-		}
-		stage.Facts = map[string]string{"addresses": strings.Join(all, ", ")}
 	case plugin.PhaseConnect:
-		stage.Facts = map[string]string{"remote_address": s.raw.RemoteAddr().String(), "local_address": s.raw.LocalAddr().String()}
+		k.fact("remote_address", s.raw.RemoteAddr().String())
+		k.fact("local_address", s.raw.LocalAddr().String())
 	case plugin.PhaseHello:
-		stage.Facts = s.helloFacts()
+		maps.Copy(k.facts, s.helloFacts())
 	case plugin.PhaseTLS:
-		k.describeTLS(stage)
+		k.describeTLS()
 	case plugin.PhaseAuth:
-		stage.Facts = map[string]string{"mechanism": s.mechanism}
+		k.describeAuth()
+		k.fact("mechanism", s.mechanism)
 		if !s.secure {
-			stage.Status, stage.Detail = plugin.StageWarning, "the password went over the network without encryption"
+			k.warn = "the password went over the network without encryption"
 		}
 	}
 }
 
-func (k *checker) describeTLS(stage *plugin.Stage) {
+// describeAuth tells what the server offered and what came of each mechanism
+// before the last.
+func (k *checker) describeAuth() {
+	k.fact("auth_mechanisms", printable(strings.Join(k.session.caps.auth, " "), 200))
+	k.fact("mechanisms_tried", strings.Join(k.session.tried, "; "))
+}
+
+func (k *checker) describeTLS() {
 	facts, expires := k.session.tlsFacts()
-	stage.Facts = facts
+	maps.Copy(k.facts, facts)
 	if k.config.security != securityTLS { // EHLO has been said anew
-		maps.Copy(stage.Facts, k.session.helloFacts())
+		maps.Copy(k.facts, k.session.helloFacts())
 	}
 	switch {
 	case !k.config.verifies():
-		stage.Status, stage.Detail = plugin.StageWarning, "the server's certificate was not verified: anybody on the way could pose as the server"
+		k.warn = "the server's certificate was not verified: anybody on the way could pose as the server"
 	case time.Until(expires) < expiresSoon:
-		stage.Status, stage.Detail = plugin.StageWarning, fmt.Sprintf("the server's certificate expires on %s", expires.UTC().Format(time.DateOnly))
+		k.warn = fmt.Sprintf("the server's certificate expires on %s", expires.UTC().Format(time.DateOnly))
 	}
 }
 
@@ -272,3 +313,16 @@ func (s *session) helloFacts() map[string]string {
 	}
 	return facts
 }
+
+// queueID finds the name under which a server has queued a message; empty if
+// its reply does not tell.
+func queueID(reply string) string {
+	if m := queued.FindStringSubmatch(reply); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// queued knows the words of Postfix, Sendmail, OpenSMTPD and Exim, of SES, and
+// of others that are like them.
+var queued = regexp.MustCompile(`(?i)(?:queued as|id=|queued mail for delivery \(?id|250 (?:2\.0\.0 )?ok:?) ?([0-9A-Za-z][0-9A-Za-z.\-]{5,79})\b`)

@@ -100,33 +100,42 @@ func arrange(all []netip.Addr) []netip.Addr {
 
 // connect tries the addresses and gives the first connection that stands.
 func connect(ctx context.Context, c *config, o *Options, addresses []netip.Addr) (net.Conn, error) {
-	dial := func(ctx context.Context, i int) (net.Conn, error) {
-		address := netip.AddrPortFrom(addresses[i], c.port).String()
-		limited, cancel := context.WithTimeout(ctx, c.timeouts.connect)
-		defer cancel()
-		conn, err := dialOne(limited, c, o, address)
-		if err != nil && limited.Err() != nil && ctx.Err() == nil {
-			err = os.ErrDeadlineExceeded
-		}
-		if err != nil {
-			return nil, &dialError{address, err}
-		}
-		return conn, nil
+	conn, err := race(ctx, len(addresses), func(ctx context.Context, i int) (net.Conn, error) {
+		return dialWithin(ctx, c.timeouts.connect, c, o, netip.AddrPortFrom(addresses[i], c.port))
+	})
+	if err != nil {
+		return nil, connectError(ctx, c, err)
 	}
-	conn, err := race(ctx, len(addresses), dial)
-	if err == nil {
-		return conn, nil
+	return conn, nil
+}
+
+// dialWithin dials one address. The error is a *dialError; it is of
+// os.ErrDeadlineExceeded if nobody answered in time.
+func dialWithin(ctx context.Context, limit time.Duration, c *config, o *Options, address netip.AddrPort) (net.Conn, error) {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	conn, err := dialOne(limited, c, o, address.String())
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		err = os.ErrDeadlineExceeded
 	}
+	if err != nil {
+		return nil, &dialError{address.String(), err}
+	}
+	return conn, nil
+}
+
+// connectError makes the error for a server of which no address answered.
+func connectError(ctx context.Context, c *config, err error) error {
 	var given *plugin.DeliveryError
 	if errors.As(err, &given) {
-		return nil, given // the daemon's dialler knows better
+		return given // the daemon's dialler knows better
 	}
 	if ctx.Err() != nil {
-		return nil, &plugin.DeliveryError{Outcome: infer(plugin.PhaseConnect, context.Cause(ctx), c.timeouts.connect), Err: err}
+		return &plugin.DeliveryError{Outcome: infer(plugin.PhaseConnect, context.Cause(ctx), c.timeouts.connect), Err: err}
 	}
 	outcome := infer(plugin.PhaseConnect, err, c.timeouts.connect)
 	outcome.Reply = printable(strings.ReplaceAll(err.Error(), "\n", "; "), maxReplyText)
-	return nil, &plugin.DeliveryError{Outcome: outcome, Err: err}
+	return &plugin.DeliveryError{Outcome: outcome, Err: err}
 }
 
 func dialOne(ctx context.Context, c *config, o *Options, address string) (net.Conn, error) {

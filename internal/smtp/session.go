@@ -41,7 +41,8 @@ type session struct {
 	caps      capabilities
 	greeting  string
 	secure    bool
-	mechanism string // that we logged in with, empty if we did not
+	mechanism string   // that we logged in with, empty if we did not
+	tried     []string // mechanisms that failed, with the server's answer
 
 	dirty    bool // a transaction was left open and needs RSET
 	broken   bool // must be closed, not used again

@@ -144,9 +144,15 @@ func unknownAuthority(c *x509.Certificate, err error) (name, text string) {
 	if bytes.Equal(leaf.RawSubject, leaf.RawIssuer) {
 		return "self_signed", "the server's certificate is signed by itself; give it as a CA certificate if it is the right one"
 	}
-	text = fmt.Sprintf("the server's certificate comes from an authority that is not trusted here: %s", printable(leaf.Issuer.String(), 200))
+	issuer := printable(leaf.Issuer.String(), 200)
+	if sent == 1 && len(leaf.IssuingCertificateURL) > 0 {
+		// It tells where its issuer's certificate is, as those of public
+		// authorities do.
+		return "missing_intermediate", "the server does not send the intermediate certificate of " + issuer
+	}
+	text = "the server's certificate comes from an authority that is not trusted here: " + issuer
 	if sent == 1 {
-		text += " (or the server does not send the intermediate certificate)"
+		text += " (or the server leaves out the intermediate certificate)"
 	}
 	return "unknown_authority", text
 }

@@ -211,21 +211,22 @@ func TestHandshakeFails(t *testing.T) {
 func TestWrongServer(t *testing.T) {
 	t.Parallel()
 	for greeting, want := range map[string]string{
-		"HTTP/1.1 400 Bad Request\r\n":  "HTTP/1.1 400 Bad Request",
-		"220-FTP\r\n500 x\r\n":          "mixes the codes",
-		"SSH-2.0-OpenSSH_9.2\r\n":       "SSH-2.0-OpenSSH_9.2",
-		"\x15\x03\x01\x00\x02\x02\x0a":  `\x15\x03`,
+		"HTTP/1.1 400 Bad Request\r\n":  "a web server, not a mail server < HTTP/1.1 400 Bad Request",
+		"220-FTP\r\n500 x\r\n":          "a server for FTP, not for mail < 220-FTP",
+		"220-SMTP\r\n500 x\r\n":         "mixes the codes",
+		"SSH-2.0-OpenSSH_9.2\r\n":       "a server for SSH, not for mail < SSH-2.0-OpenSSH_9.2",
+		"\x15\x03\x01\x00\x02\x02\x0a":  `a server that expects TLS from the start < \x15\x03`,
 		strings.Repeat("A", 300) + "\n": strings.Repeat("A", 197) + "...",
 	} {
 		server := smtptest.StartScripted(t, smtptest.Script{Rules: []smtptest.Rule{{On: "CONNECT", Do: smtptest.Then(smtptest.Raw(greeting), smtptest.Close())}}})
 		stages := check(t, plainly(server).open(t), plugin.CheckRequest{})
-		if s := stages["greeting"]; s.Status != plugin.StageFailed || !strings.Contains(s.Detail, want) {
+		if s := stages["greeting"]; s.Status != plugin.StageFailed || !strings.Contains(s.Detail+" < "+s.Server, want) {
 			t.Errorf("%.20q: %+v", greeting, s)
 		}
 	}
 	plain := smtptest.StartScripted(t, smtptest.Script{})
 	stages := check(t, plainly(plain).with("security", "tls").open(t), plugin.CheckRequest{})
-	if s := stages["tls"]; s.Status != plugin.StageFailed || !strings.Contains(s.Detail, "does not speak TLS here") {
+	if s := stages["tls"]; s.Status != plugin.StageFailed || s.Facts["service"] != "smtp" || s.Server != "220 scripted.example ESMTP" {
 		t.Errorf("stage %+v", s)
 	}
 }

@@ -57,31 +57,22 @@ func (a *API) TestConnection(ctx context.Context, req *postilionv1.TestConnectio
 		return nil, err
 	}
 	defer instance.Close()
-	out := &postilionv1.TestConnectionResponse{Warnings: warnings(&c)}
-	var failed *plugin.Outcome
-	err = instance.Check(ctx, check, func(s plugin.Stage) {
-		out.Stages = append(out.Stages, convert.Stage(s))
-		if s.Status == plugin.StageFailed && failed == nil {
-			failed = &plugin.Outcome{Class: plugin.Temporary, Inferred: true, Reply: s.Detail}
-			if s.Outcome != nil {
-				failed = s.Outcome
-			}
-		}
-		if s.Status == plugin.StageWarning {
-			out.Warnings = append(out.Warnings, s.Name+": "+s.Detail)
-		}
-	})
+	known := diagnose.ContextOf(c.Settings)
+	known.Sender, known.ContentLimit = c.Sender.FromAddress, a.Limits.ContentBytes
+	report, err := diagnose.Test(ctx, instance, check, known)
 	if context.Cause(ctx) == errStopping {
 		return nil, errStopping // says nothing about the connection
 	}
 	if err != nil {
 		return nil, err
 	}
-	out.Ok = failed == nil
-	if failed != nil {
-		out.Diagnosis = convert.Diagnosis(diagnose.Explain(*failed, diagnose.ContextOf(c.Settings)))
+	out := &postilionv1.TestConnectionResponse{
+		Ok: report.Failed == nil, Stages: convert.Stages(report.Stages), Warnings: append(warnings(&c), report.Warnings...),
+	}
+	if report.Failed != nil {
+		out.Diagnosis = convert.Diagnosis(*report.Diagnosis)
 		if !req.GetSkipProposals() {
-			out.Proposals = a.propose(ctx, &c, secrets, *failed)
+			out.Proposals = a.propose(ctx, &c, secrets, *report.Failed)
 		}
 	}
 	out.Duration = durationpb.New(time.Since(start))

@@ -43,6 +43,11 @@ func Diagnosis(d diagnose.Diagnosis) *postilionv1.Diagnosis {
 	}
 }
 
+// Stages gives the API's view of a test's stages.
+func Stages(in []plugin.Stage) []*postilionv1.TestStage {
+	return mapSlice(in, Stage)
+}
+
 // Stage gives the API's view of a test's stage.
 func Stage(s plugin.Stage) *postilionv1.TestStage {
 	out := &postilionv1.TestStage{

@@ -67,7 +67,7 @@ func (c *Catalog) smtp(g *guard.Guard) plugin.Transport {
 	return smtp.New(smtp.Options{
 		Dial:      dialer(g).dial,
 		DialFrom:  dialer(g).dialFrom,
-		Resolver:  lookup{g},
+		Resolver:  resolverFor(g),
 		HelloName: c.HelloName,
 		SevenBit:  mail.SevenBit,
 		Logger:    c.Log,

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/postilion-mail/postilion/internal/guard"
+	"github.com/postilion-mail/postilion/internal/smtp"
 	"github.com/postilion-mail/postilion/plugin"
 )
 
@@ -65,3 +66,22 @@ func (r lookup) LookupNetIP(ctx context.Context, network, host string) ([]netip.
 }
 
 const submission = 587
+
+// description tells more of a name: aliases, and what else it has. Only for who
+// may reach everything, since the daemon's DNS may know inner names.
+type description struct {
+	lookup
+	*net.Resolver
+}
+
+func (d description) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	return d.lookup.LookupNetIP(ctx, network, host)
+}
+
+// resolverFor gives what the smtp transport looks up names with.
+func resolverFor(g *guard.Guard) smtp.Resolver {
+	if full, ok := g.Resolver.(*net.Resolver); ok && g.Unrestricted {
+		return description{lookup{g}, full}
+	}
+	return lookup{g}
+}
