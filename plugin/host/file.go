@@ -87,6 +87,7 @@ func verified(o *Options, private string) (string, error) {
 		return "", err
 	}
 	sum, err := copyProgram(to, from)
+	err = errors.Join(err, to.Chmod(0o555)) // for the plugin's user; the directory keeps out the others
 	if err := errors.Join(err, to.Close()); err != nil {
 		return "", err
 	}

@@ -4,13 +4,17 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -26,6 +30,7 @@ const (
 	stopTimeout         = 3 * time.Second
 	maxAnswer           = 4 << 20 // octets of a message from a plugin
 	socketName          = 32      // octets that the names below RunDir need
+	privatePrefix       = "p"     // of the names of private directories
 	maxSocketPath       = 104     // octets of a socket's name, on all systems
 )
 
@@ -59,6 +64,9 @@ type Options struct {
 	// its sockets. The plugin never reaches them: a path that leads there, or
 	// contains one of them, is refused.
 	Private []string
+	// SameUser has it run as the daemon's user even where it could have one of
+	// its own: for programs of the daemon's own.
+	SameUser bool
 	// MaxMemory is how much memory it may have, in octets, and MaxCPU how much
 	// processor time, in thousandths of a processor; 0 stands for no limit.
 	MaxMemory int64
@@ -82,6 +90,7 @@ type Process struct {
 	client    *goplugin.Client
 	transport plugin.Transport
 	private   string
+	confined  *confinement
 	stop      sync.Once
 }
 
@@ -97,7 +106,10 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 	if len(o.RunDir)+socketName > maxSocketPath {
 		return nil, fmt.Errorf("run dir: %s is too long for sockets, which may have %d octets; choose a shorter one", o.RunDir, maxSocketPath-socketName)
 	}
-	private, err := os.MkdirTemp(o.RunDir, "p") // mode 0700
+	if err := o.checkPaths(); err != nil {
+		return nil, err
+	}
+	private, err := os.MkdirTemp(o.RunDir, privatePrefix) // mode 0700
 	if err != nil {
 		return nil, err
 	}
@@ -110,10 +122,14 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		return nil, err
 	}
 	p := &Process{private: private}
+	if p.confined, err = confine(&o, private); err != nil {
+		_ = os.RemoveAll(private)
+		return nil, err
+	}
 	out := newOutput(o.Log, o.Name)
 	if err := p.start(ctx, &o, program, out); err != nil {
 		p.Stop()
-		return nil, startError(err, out)
+		return nil, p.startError(err, out)
 	}
 	return p, nil
 }
@@ -137,7 +153,7 @@ func (p *Process) start(ctx context.Context, o *Options, program string, out *ou
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: p.private},
 		GRPCDialOptions:  []grpc.DialOption{grpc.WithWriteBufferSize(128 << 10), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer))},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, _ string) (runner.Runner, error) {
-			p.child = newChild(o, program, p.private, cmd.Env, out)
+			p.child = newChild(o, program, p.private, cmd.Env, p.confined, out)
 			unwatch = p.child.killWith(ctx)
 			return p.child, nil
 		},
@@ -168,18 +184,37 @@ func (p *Process) connect() error {
 
 // startError puts into one line why a plugin did not start, with the last
 // that it said.
-func startError(err error, out *output) error {
-	text, _, _ := strings.Cut(err.Error(), "\n")
-	if said, ok := strings.CutPrefix(text, "Unrecognized remote plugin message: "); ok {
-		text = fmt.Sprintf("it writes %.100q to stdout before it says where it listens", said)
-		if said == "" {
-			text = "it ended before it said where it listens"
-		}
-	}
+func (p *Process) startError(err error, out *output) error {
+	text := p.explain(err)
 	if lines := out.last(); len(lines) > 0 {
 		text += fmt.Sprintf("; it said %.300q", lines[len(lines)-1])
 	}
 	return &StartError{text: printable(text), err: err}
+}
+
+// explain says what go-plugin's and the system's errors mean.
+func (p *Process) explain(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	said, unrecognized := strings.CutPrefix(text, "Unrecognized remote plugin message: ")
+	_, version, otherVersion := strings.Cut(text, "incompatible API version with plugin. Plugin version: ")
+	version, _, _ = strings.Cut(version, ",")
+	switch {
+	case unrecognized && p.child.stdout.tooLong():
+		return fmt.Sprintf("it writes more than %d octets to stdout before it says where it listens", maxHandshake)
+	case unrecognized && said == "":
+		return "it ended before it said where it listens"
+	case unrecognized:
+		return fmt.Sprintf("it writes %.100q to stdout before it says where it listens", said)
+	case otherVersion:
+		return fmt.Sprintf("it speaks version %s of the plugin protocol, and this daemon version 1; install the one that was made for this daemon", version)
+	case errors.Is(err, syscall.ENOEXEC):
+		return fmt.Sprintf("the program is not made for this machine, which is %s/%s, or is no program: %s", runtime.GOOS, runtime.GOARCH, text)
+	case errors.Is(err, fs.ErrNotExist):
+		return "the interpreter that its first line names, or its loader, is not there: " + text
+	case errors.Is(err, fs.ErrPermission):
+		return "it may not be run; the run dir must be on a file system without noexec, and what the program needs must be in its read paths: " + text
+	}
+	return text
 }
 
 // StartError says in one line why a plugin could not be started.
@@ -199,6 +234,9 @@ func (p *Process) Transport() plugin.Transport { return p.transport }
 
 // PID is the process's id.
 func (p *Process) PID() int { return p.child.cmd.Process.Pid }
+
+// Confinement says what keeps the process from harm, for people.
+func (p *Process) Confinement() string { return p.confined.String() }
 
 // Done is closed when the process has ended, by itself or by Stop.
 func (p *Process) Done() <-chan struct{} { return p.child.exited }
@@ -222,6 +260,18 @@ func (p *Process) Stop() {
 		if p.child != nil && p.child.stdout != nil {
 			_ = p.child.stdout.Close()
 		}
+		p.confined.close()
 		_ = os.RemoveAll(p.private)
 	})
+}
+
+// sweepDirs takes away the directories of processes that are no more.
+func sweepDirs(runDir string) error {
+	entries, err := os.ReadDir(runDir)
+	for _, e := range entries {
+		if e.IsDir() && strings.HasPrefix(e.Name(), privatePrefix) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(runDir, e.Name())))
+		}
+	}
+	return err
 }

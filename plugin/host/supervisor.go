@@ -169,7 +169,7 @@ func (p *Plugin) once() error {
 	r := &running{Process: process, retired: make(chan struct{})}
 	p.update(func() {
 		p.description, p.current = process.Transport().Describe(), r
-		p.status.State, p.status.Reason, p.status.PID = Ready, "", process.PID()
+		p.status.State, p.status.Reason, p.status.PID, p.status.Confinement = Ready, "", process.PID(), process.Confinement()
 	})
 	p.options.Log.Info("a plugin is ready", "plugin", p.options.Name, "pid", process.PID())
 	err = plugin.ErrHung

@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"errors"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -57,7 +58,7 @@ func TestSend(t *testing.T) {
 		t.Fatal(err)
 	}
 	mail := d.Path("mail")
-	if err := os.Mkdir(mail, 0o777); err != nil {
+	if err := errors.Join(os.Mkdir(mail, 0o777), os.Chmod(mail, 0o777)); err != nil { // plugins may have users of their own
 		t.Fatal(err)
 	}
 	for _, example := range []struct {

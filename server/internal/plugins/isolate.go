@@ -15,6 +15,9 @@ import (
 	"github.com/postilion-mail/postilion/plugin/host"
 )
 
+// programCopy is the name of self in RunDir.
+const programCopy = "postilion"
+
 // self is a copy of the running program, which the file that it was started
 // from may no longer be.
 type self struct{ file, sum string }
@@ -28,7 +31,7 @@ func (m *Manager) Isolate(ctx context.Context, run Run, s plugin.Settings) (plug
 		return nil, fmt.Errorf("a process of its own: %w", err)
 	}
 	o := m.hostOptions(&Entry{Name: s.Connection, File: program.file, SHA256: program.sum, Run: run})
-	o.Dir, o.Private = m.options.RunDir, nil
+	o.Dir, o.Private, o.SameUser = m.options.RunDir, nil, true
 	m.mu.Lock()
 	if m.closed {
 		m.mu.Unlock()
@@ -69,17 +72,21 @@ func (m *Manager) program() (self, error) {
 	// for writing, and the system runs no program that is so.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	to, err := os.OpenFile(filepath.Join(m.options.RunDir, "postilion"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o500)
+	path := filepath.Join(m.options.RunDir, programCopy)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) { // an earlier daemon's
+		return self{}, err
+	}
+	to, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o500)
 	if err != nil {
 		return self{}, err
 	}
 	hash := sha256.New()
 	_, err = io.Copy(io.MultiWriter(to, hash), from)
 	if err = errors.Join(err, to.Close()); err != nil {
-		m.remove(to.Name())
+		m.remove(path)
 		return self{}, err
 	}
-	m.self = self{"postilion", hex.EncodeToString(hash.Sum(nil))}
+	m.self = self{programCopy, hex.EncodeToString(hash.Sum(nil))}
 	return m.self, nil
 }
 
