@@ -45,7 +45,7 @@ func (k *check) dkim(ctx context.Context) {
 		k.dkimFound = no
 		k.add(Finding{
 			Name: "dkim", Code: "dkim.provider_missing", Status: Warning, Record: where,
-			Detail: fmt.Sprintf("%s has no key under the selectors that %s uses (%s), so mail is not signed in the name of the domain.", k.Domain, k.senderName(), strings.Join(k.Known, ", ")),
+			Detail: fmt.Sprintf("%s has no key under a selector of %s (%s), so mail is not signed in the name of the domain.", k.Domain, k.senderName(), strings.Join(k.Known, ", ")),
 			Remedies: []string{"Switch DKIM on at " + k.senderName() + " and publish the record that it shows.",
 				"If you chose another selector, name it for this check."},
 		})

@@ -91,7 +91,9 @@ func TestFaults(t *testing.T) {
 		{"mta-sts.multiple", Failed, "_mta-sts.example.org. TXT \"v=STSv1; id=1\"\n_mta-sts.example.org. TXT \"v=STSv1; id=2\"", nil, "v=STSv1; id=", "", ""},
 		{"mta-sts.syntax", Failed, `_mta-sts.example.org. TXT "v=STSv1; id=2026-01-01"`, nil, "v=STSv1; id=2", "letters and digits", ""},
 		{"mta-sts.policy_unreachable", Failed, "", serves(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }), "", "answers 404", ""},
-		{"mta-sts.policy_unreachable", Failed, "", serves(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound) }), "", "answers 302", ""},
+		{"mta-sts.policy_unreachable", Failed, "", serves(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound)
+		}), "", "answers 302", ""},
 		{"mta-sts.policy_unreachable", Failed, "", serves(t, serving(policy+strings.Repeat("x", maxPolicy))), "", "64 KiB", ""},
 		{"mta-sts.policy_syntax", Failed, "", serves(t, serving("version: STSv1\nmode: on\nmx: a\nmax_age: 1\n")), "", "neither enforce", ""},
 		{"mta-sts.policy_syntax", Failed, "", serves(t, serving("version: STSv1\nmode: enforce\nmax_age: 100000\n")), "", "lists no mx", ""},

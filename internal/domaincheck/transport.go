@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/postilion-mail/postilion/internal/guard"
 )
 
 const (
@@ -70,8 +72,12 @@ func (k *check) policyFile(ctx context.Context, f Finding) {
 		f.Detail = fmt.Sprintf("The policy file %s cannot be had: %v.", address, err)
 		f.Remedies = []string{"Serve it over HTTPS with a certificate for mta-sts." + k.Domain + ", without redirects.", "Or remove the record."}
 		var late interface{ Timeout() bool }
-		if errors.As(err, &late) && late.Timeout() || ctx.Err() != nil {
+		var refused *guard.RefusedError
+		switch {
+		case errors.As(err, &late) && late.Timeout(), ctx.Err() != nil:
 			f.Code, f.Status, f.Detail = "mta-sts.unknown", Unknown, "The policy file "+address+" did not come in time."
+		case errors.As(err, &refused):
+			f.Code, f.Status, f.Detail = "mta-sts.unknown", Unknown, "The policy file "+address+" stands where this daemon may not look: "+refused.Reason+"."
 		}
 		k.add(f)
 		return

@@ -23,8 +23,10 @@ type finding struct {
 // The results of a check.
 const (
 	statusOK      = "ok"
+	statusNotice  = "notice"
 	statusWarning = "warning"
 	statusFailed  = "failed"
+	statusUnknown = "unknown"
 	statusSkipped = "skipped"
 )
 
@@ -45,7 +47,7 @@ func failed(check, remedy, format string, arguments ...any) finding {
 }
 
 func (a *app) doctorCommand() *cobra.Command {
-	return &cobra.Command{
+	command := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look for what keeps mail from going out",
 		Long: `Doctor looks at the daemon, its sockets, files and connections, at waiting mail,
@@ -67,6 +69,8 @@ exits with 1 if something is.`,
 			return nil
 		},
 	}
+	command.AddCommand(a.doctorDomain())
+	return command
 }
 
 // examine makes all checks. Those that need the daemon are left out if it
@@ -172,18 +176,27 @@ func (a *app) printFinding(f finding) error {
 	if a.json {
 		return a.encode(f)
 	}
-	mark, color := "✓", green
-	switch f.Status {
-	case statusWarning:
-		mark, color = "!", yellow
-	case statusFailed:
-		mark, color = "✗", red
-	case statusSkipped:
-		mark, color = "–", dim
-	}
+	mark, color := statusMark(f.Status)
 	a.printf("%s %s: %s\n", a.style.paint(color, mark), clean(f.Check), clean(f.Text))
 	if f.Remedy != "" {
 		a.printf("    %s\n", clean(f.Remedy))
 	}
 	return nil
+}
+
+// statusMark is how a status looks.
+func statusMark(status string) (mark, color string) {
+	switch status {
+	case statusOK:
+		return "✓", green
+	case statusNotice:
+		return "i", dim
+	case statusWarning:
+		return "!", yellow
+	case statusFailed:
+		return "✗", red
+	case statusUnknown:
+		return "?", yellow
+	}
+	return "–", dim
 }

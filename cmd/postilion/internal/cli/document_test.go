@@ -56,7 +56,7 @@ func describe(out *strings.Builder, command *cobra.Command) {
 		long = command.Short + "."
 	}
 	fmt.Fprintf(out, "%s\n", strings.ReplaceAll(indentExamples(long), "\n\n\n", "\n\n"))
-	if command.Runnable() && !command.HasSubCommands() {
+	if command.Runnable() && (!command.HasSubCommands() || command.Name() == "doctor") {
 		fmt.Fprintf(out, "\n    %s\n", command.UseLine())
 	}
 	if command.Example != "" {

@@ -69,6 +69,7 @@ func settings() []setting {
 		{"isolation", "isolation", "where", "where the transport runs: process for one of its own, or in-process", setIsolation},
 		{"retry", "retry.schedule", "duration", "waiting time after the first, second, ... failure", setSchedule},
 		{"expires-after", "retry.expires_after", "duration", "how long a message is tried (120h)", setExpiry},
+		{"probe-interval", "probe_interval", "duration", "how often to log in without sending mail; 0s for never (24h)", setProbeInterval},
 	}
 }
 
@@ -266,6 +267,15 @@ func setExpiry(c *connection, values []string) error {
 		return usage("--expires-after %q: write a duration such as 24h", last(values))
 	}
 	retry(c).ExpiresAfter = durationpb.New(duration)
+	return nil
+}
+
+func setProbeInterval(c *connection, values []string) error {
+	duration, err := time.ParseDuration(last(values))
+	if err != nil {
+		return usage("--probe-interval %q: write a duration such as 24h, or 0s for never", last(values))
+	}
+	c.ProbeInterval = durationpb.New(duration)
 	return nil
 }
 
