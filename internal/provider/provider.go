@@ -31,7 +31,7 @@ type Provider struct {
 	// empty where the vendor states nothing.
 	FromRule string
 	Link     string   // the vendor's page about it
-	Sources  []string // pages that the facts were taken from
+	Sources  []string // pages that the facts were taken from, Link first
 	Limits   Limits
 	Domains  []string // of mail addresses that are this provider's own
 	MX       []string // suffixes of the mail exchangers of domains that it hosts
@@ -52,7 +52,10 @@ type Limits struct {
 
 // All gives the providers by id.
 func All() []Provider {
-	all := append(slices.Concat(mailboxes(), hosters(), services()), regions()...)
+	all := append(slices.Concat(mailboxes(), portals(), hosters(), services()), regions()...)
+	for i := range all {
+		all[i].Sources = append([]string{all[i].Link}, all[i].Sources...)
+	}
 	slices.SortFunc(all, func(a, b Provider) int { return cmp.Compare(a.ID, b.ID) })
 	return all
 }

@@ -9,8 +9,11 @@ import (
 )
 
 var (
-	goodID   = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
-	goodHost = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9]+$`)
+	goodID       = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
+	needsKey     = regexp.MustCompile(`\b(an API key|app password|token|code|secret key)\b`)
+	spfDomain    = regexp.MustCompile(`^([a-z0-9_]([a-z0-9-]*[a-z0-9])?\.)+[a-z]+$`)
+	selectorName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
+	goodHost     = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9]+$`)
 )
 
 // TestPresets holds each preset to what the fields promise.
@@ -42,9 +45,7 @@ func TestPresets(t *testing.T) {
 		if p.Username == "" || p.Password == "" {
 			t.Errorf("%s says nothing about the login", p.ID)
 		}
-		if u, err := url.Parse(p.Link); err != nil || u.Scheme != "https" || !goodHost.MatchString(u.Host) {
-			t.Errorf("%s: link %q", p.ID, p.Link)
-		}
+		checkLinks(t, p)
 		for _, domain := range p.Domains {
 			unique(t, p.ID, domain, domains)
 		}
@@ -60,6 +61,48 @@ func TestPresets(t *testing.T) {
 	}
 	if !slices.IsSortedFunc(all, func(a, b Provider) int { return strings.Compare(a.ID, b.ID) }) {
 		t.Error("they are not in order")
+	}
+}
+
+// checkLinks: each entry says where it has its facts from, and at least one
+// page is more than a vendor's front door. What the mailbox's own password is
+// not, is to be got somewhere.
+func checkLinks(t *testing.T, p Provider) {
+	t.Helper()
+	links, deep := append(slices.Clone(p.Sources), p.Link), false
+	if p.PasswordLink != "" {
+		links = append(links, p.PasswordLink)
+	} else if p.Password == appPassword || needsKey.MatchString(p.Password) {
+		t.Errorf("%s does not say where to get %q", p.ID, p.Password)
+	}
+	for i, link := range links {
+		u, err := url.Parse(link)
+		if err != nil || u.Scheme != "https" || !goodHost.MatchString(u.Host) || u.Port() != "" || u.User != nil {
+			t.Errorf("%s: link %q", p.ID, link)
+			continue
+		}
+		deep = deep || i < len(p.Sources) && len(u.Path) > 1
+	}
+	if !deep {
+		t.Errorf("%s has no page that its facts stand on: %q", p.ID, p.Sources)
+	}
+	if unique := slices.Compact(slices.Sorted(slices.Values(p.Sources))); len(unique) != len(p.Sources) {
+		t.Errorf("%s: a source is there twice: %q", p.ID, p.Sources)
+	}
+	for _, text := range []string{p.OAuth, p.FromRule, p.Username, p.Password} {
+		if text != strings.TrimSpace(text) || strings.HasSuffix(text, ".") || strings.ContainsAny(text, "\n\t") {
+			t.Errorf("%s: %q", p.ID, text)
+		}
+	}
+	for _, include := range p.SPF {
+		if !spfDomain.MatchString(include) {
+			t.Errorf("%s: SPF %q", p.ID, include)
+		}
+	}
+	for _, selector := range p.DKIMSelectors {
+		if !selectorName.MatchString(selector) {
+			t.Errorf("%s: selector %q", p.ID, selector)
+		}
 	}
 }
 
@@ -105,4 +148,32 @@ func FuzzNear(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestFind(t *testing.T) {
+	t.Parallel()
+	for domain, want := range map[string]string{"GMAIL.com": "gmail", "hotmail.co.uk": "outlook", "mail.gmail.com": "", "": ""} {
+		if p, ok := ByDomain(domain); p.ID != want || ok != (want != "") {
+			t.Errorf("the domain %q is of %q", domain, p.ID)
+		}
+	}
+	for host, want := range map[string]string{
+		"ASPMX.L.Google.com.": "google-workspace", "a.mail.protection.outlook.com": "microsoft365", "eur.olc.protection.outlook.com": "outlook",
+		"mx.zoho.com": "zoho", "notgoogle.com": "", "google.com.evil.example": "", "": "",
+	} {
+		if p, ok := ByMX(host); p.ID != want || ok != (want != "") {
+			t.Errorf("the mail exchanger %q is of %q", host, p.ID)
+		}
+	}
+	for host, want := range map[string]string{"SMTP.fastmail.com.": "fastmail", "smtp.example.org": "", "": ""} {
+		if p, ok := ByHost(host); p.ID != want || ok != (want != "") {
+			t.Errorf("the host %q is of %q", host, p.ID)
+		}
+	}
+	if p, _ := Get("gmail"); !p.UsesAddress() {
+		t.Error("Gmail wants another user name than the address")
+	}
+	if p, _ := Get("sendgrid"); p.UsesAddress() {
+		t.Error("SendGrid wants the address as user name")
+	}
 }

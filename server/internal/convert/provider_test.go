@@ -83,8 +83,8 @@ func TestFill(t *testing.T) {
 			}),
 		},
 		"port 465 of another": {
-			smtpConnection("web.de", func(s settings, _ limits) { s.Port = 465 }),
-			smtpConnection("web.de", func(s settings, _ limits) { s.Host, s.Port, s.Security = "smtp.web.de", 465, implicit }),
+			smtpConnection("proton", func(s settings, _ limits) { s.Port = 465 }),
+			smtpConnection("proton", func(s settings, _ limits) { s.Host, s.Port, s.Security = "smtp.protonmail.ch", 465, implicit }),
 		},
 		"authentication": {smtpConnection("outlook", nil), smtpConnection("outlook", func(s settings, _ limits) {
 			s.Host, s.Port, s.Security, s.Authentication = "smtp-mail.outlook.com", 587, start, postilionv1.Authentication_AUTHENTICATION_XOAUTH2
@@ -133,8 +133,8 @@ func TestRefill(t *testing.T) {
 		"none": {[]string{"smtp.provider"}, smtpConnection("", nil), func(s *postilionv1.SmtpSettings, l *postilionv1.Limits) {
 			s.Provider, s.Host, s.Port, s.Security, l.PerDay, l.RecipientsPerMessage = "", "", 0, 0, 0, 0
 		}},
-		"all of smtp": {[]string{"smtp"}, smtpConnection("web.de", nil), func(s *postilionv1.SmtpSettings, l *postilionv1.Limits) {
-			s.Provider, s.Host, s.Port, s.Security, l.PerDay, l.RecipientsPerMessage = "web.de", "smtp.web.de", 587, start, 0, 0
+		"all of smtp": {[]string{"smtp"}, smtpConnection("proton", nil), func(s *postilionv1.SmtpSettings, l *postilionv1.Limits) {
+			s.Provider, s.Host, s.Port, s.Security, l.PerDay, l.RecipientsPerMessage = "proton", "smtp.protonmail.ch", 587, start, 0, 0
 		}},
 		"the same again": {[]string{"smtp.provider"}, smtpConnection("icloud", nil), func(*postilionv1.SmtpSettings, *postilionv1.Limits) {}},
 	} {

@@ -32,7 +32,7 @@ TLS, to servers that the domain vouches for. It exits with 1 if nothing works.`,
 		Args: cobra.ExactArgs(1),
 	}
 	flags := command.Flags()
-	flags.StringVar(&d.request.Username, "username", "", "user `name` of the login; the address if it is another's affair")
+	flags.StringVar(&d.request.Username, "username", "", "user `name` of the login; by default what the provider wants, mostly the address")
 	flags.BoolVar(&d.request.LookupOnly, "lookup-only", false, "connect to no mail server")
 	d.password.register(flags)
 	command.RunE = func(command *cobra.Command, args []string) error {
