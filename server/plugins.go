@@ -40,6 +40,12 @@ func (d *daemon) pluginChanged(name string) {
 	}
 }
 
+// sendsNothing says whether a transport keeps the mail on this machine.
+func (d *daemon) sendsNothing(transport string) bool {
+	description, _ := d.api.Transports.Describe(transport)
+	return description.Capabilities.SendsNothing
+}
+
 // closePlugins ends the plugins' processes. Nothing is delivered any more.
 func (d *daemon) closePlugins() {
 	ctx, cancel := context.WithTimeout(context.Background(), finishAccepts)

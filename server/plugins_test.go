@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/postilion-mail/postilion/internal/config"
 	"github.com/postilion-mail/postilion/internal/smtptest"
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
 	"github.com/postilion-mail/postilion/server/internal/fault"
@@ -304,4 +305,27 @@ func TestADisabledPlugin(t *testing.T) {
 	if n := len(j.delivered()); n != 2 {
 		t.Errorf("%d messages were delivered, not 2", n)
 	}
+}
+
+// A backup has the plugins with it.
+func TestABackupHasThePlugins(t *testing.T) {
+	t.Parallel()
+	r, j := newRig(t), newJournal(t)
+	r.addRecorder("recorder", j)
+	configure(t, r.admin, recorded("box", "recorder", j))
+	dir := filepath.Join(shortDir(t), "b")
+	if _, err := r.admin.Backup(r.ctx(), &postilionv1.BackupRequest{Directory: dir}); err != nil {
+		t.Fatal(err)
+	}
+	key, err := os.ReadFile(filepath.Join(r.cfg.DataDir, "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "key"), key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	restored := newRig(t, func(c *config.Config) { c.DataDir, c.MaildropDir = dir, filepath.Join(dir, "maildrop") })
+	restored.awaitPlugin("recorder", ready)
+	restored.awaitState(restored.sendThrough("box"), sent)
 }

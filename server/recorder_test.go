@@ -107,7 +107,20 @@ type journal struct {
 	dir string
 }
 
-func newJournal(t *testing.T) journal { return journal{t, t.TempDir()} }
+// newJournal makes a directory where every user may write, since the plugin
+// may be another.
+func newJournal(t *testing.T) journal {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "pstj")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	return journal{t, dir}
+}
 
 // delivered gives the messages, sorted.
 func (j journal) delivered() []string {
@@ -126,7 +139,7 @@ func (j journal) stall(where string) (stalled func()) {
 	j.t.Helper()
 	mark := filepath.Join(j.dir, "stalled")
 	_ = os.Remove(mark)
-	if err := os.WriteFile(filepath.Join(j.dir, "stall"), []byte(where), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(j.dir, "stall"), []byte(where), 0o644); err != nil {
 		j.t.Fatal(err)
 	}
 	return func() {

@@ -75,6 +75,9 @@ func shortDir(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o711); err != nil { // plugins may be other users
+		t.Fatal(err)
+	}
 	return dir
 }
 

@@ -43,6 +43,9 @@ type Options struct {
 	Log     *slog.Logger // defaults to none
 	// Ready, if set, is called once when the daemon serves.
 	Ready func(Addresses)
+	// Shutdown, if set, is called when an admin calls Shutdown of go-plugin's
+	// service plugin.GRPCController. It is to end Run's context.
+	Shutdown func()
 
 	plugins host.Policy // for tests
 }
@@ -156,6 +159,7 @@ func (d *daemon) open(ctx context.Context) error {
 	}
 	d.registry, err = registry.Open(ctx, registry.Options{
 		Database: d.db, Box: box, Log: d.log, DenyLocal: cfg.LocalUsers == config.LocalUsersDeny,
+		SendsNothing: d.sendsNothing,
 	})
 	if err != nil {
 		return err
@@ -212,7 +216,11 @@ func (d *daemon) openStore(ctx context.Context, now *clock.Clock) error {
 	if err != nil {
 		return err
 	}
-	d.store, d.backup = store, store.Backup
+	d.store = store
+	d.backup = func(ctx context.Context, dir string) error {
+		defer d.plugins.Hold()() // what the copy names is to be in it
+		return store.Backup(ctx, dir)
+	}
 	return nil
 }
 

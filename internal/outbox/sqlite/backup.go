@@ -18,9 +18,10 @@ import (
 // since (reliability T34).
 const RestoredName = "restored"
 
-// Backup writes a consistent copy of database and contents into a new or empty
-// directory while the daemon runs. The key of the secrets is not part of it.
-// After an error nothing is left in the directory.
+// Backup writes a consistent copy of database and contents, and of the programs
+// of plugins, into a new or empty directory while the daemon runs. The key of
+// the secrets is not part of it. After an error nothing is left in the
+// directory.
 func (s *Store) Backup(ctx context.Context, dir string) error {
 	// The files that the copy names must outlive it.
 	defer s.trash.hold()()
@@ -33,19 +34,25 @@ func BackupAtRest(ctx context.Context, db *database.DB, dir string) error {
 	return backup(ctx, db, dir, time.Now())
 }
 
+// folders are those of the data directory that belong to what the database
+// holds. Their files never change.
+var folders = []string{"content", "plugins"}
+
 func backup(ctx context.Context, db *database.DB, dir string, now time.Time) error {
 	if err := prepare(dir, now); err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
 	err := db.CopyTo(ctx, dir)
-	if err == nil {
-		err = copyContents(ctx, filepath.Join(db.Dir(), "content"), filepath.Join(dir, "content"))
+	for _, folder := range folders {
+		if err == nil {
+			err = copyFolder(ctx, filepath.Join(db.Dir(), folder), filepath.Join(dir, folder))
+		}
 	}
 	if err == nil {
 		err = errors.Join(database.SyncDirectory(dir), database.SyncDirectory(filepath.Dir(dir)))
 	}
 	if err != nil {
-		for _, name := range []string{database.Name, database.Name + "-journal", "content", RestoredName} {
+		for _, name := range append(folders, database.Name, database.Name+"-journal", RestoredName) {
 			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, name)))
 		}
 		return fmt.Errorf("backup: %w", err)
@@ -73,8 +80,8 @@ func prepare(dir string, now time.Time) error {
 	return errors.Join(err, mark.Sync(), mark.Close())
 }
 
-// copyContents may copy more than the database names; a start sweeps that.
-func copyContents(ctx context.Context, from, to string) error {
+// copyFolder may copy more than the database names; a start sweeps that.
+func copyFolder(ctx context.Context, from, to string) error {
 	if err := os.Mkdir(to, 0o700); err != nil {
 		return err
 	}
@@ -98,7 +105,7 @@ func copyContents(ctx context.Context, from, to string) error {
 	return database.SyncDirectory(to)
 }
 
-// copyFile links a content, which never changes, or copies it to another disk.
+// copyFile links a file, which never changes, or copies it to another disk.
 func copyFile(from, to string) error {
 	if os.Link(from, to) == nil {
 		return nil
@@ -108,7 +115,11 @@ func copyFile(from, to string) error {
 		return err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, info.Mode().Perm())
 	if err != nil {
 		return err
 	}

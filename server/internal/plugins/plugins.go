@@ -184,6 +184,8 @@ func (m *Manager) Close(ctx context.Context) {
 	}
 	m.cancel()
 	m.work.Wait()
+	m.remove(filepath.Join(m.options.RunDir, programCopy))
+	_ = os.Remove(m.options.RunDir) // the next start makes it again
 }
 
 // Hold keeps the programs as they are until the function that it gives is

@@ -15,12 +15,12 @@ const maxRunDir = 72
 
 // RunDir makes the directory in which the processes of a daemon have theirs:
 // in one of the candidates, else in the system's directory for temporary
-// files, whichever first has a short enough name and lets programs run. For
-// others it can neither be listed nor written to, and it can be passed through
-// if the daemon may run programs as other users.
+// files, whichever first has a short enough name and lets programs run. Others
+// can neither list it nor write to it. They can pass through it if we are root:
+// plugins run as other users then.
 func RunDir(dataDir string, candidates ...string) (string, error) {
-	mode := os.FileMode(0o700)
-	if os.Geteuid() == 0 {
+	mode, root := os.FileMode(0o700), os.Geteuid() == 0
+	if root {
 		mode = 0o711
 	}
 	sum := sha256.Sum256([]byte(dataDir)) // one for each daemon of the machine
@@ -33,6 +33,8 @@ func RunDir(dataDir string, candidates ...string) (string, error) {
 			err = fmt.Errorf("%s has more than %d octets", dir, maxRunDir)
 		case err == nil && noExec(dir):
 			err = fmt.Errorf("%s is on a file system without programs (noexec)", dir)
+		case err == nil && root && !passable(dir):
+			err = fmt.Errorf("%s lets no other users through", dir)
 		}
 		if err == nil {
 			return dir, nil
@@ -59,4 +61,18 @@ func privateDir(dir string, mode os.FileMode) error {
 		return fmt.Errorf("%s belongs to another user", dir)
 	}
 	return os.Chmod(dir, mode) // whatever the umask is
+}
+
+// passable says whether everybody may go through a directory and all around it.
+func passable(dir string) bool {
+	for {
+		info, err := os.Stat(dir)
+		if err != nil || info.Mode().Perm()&0o001 == 0 {
+			return false
+		}
+		if dir == filepath.Dir(dir) {
+			return true
+		}
+		dir = filepath.Dir(dir)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/postilion-mail/postilion/internal/guard"
@@ -42,6 +43,9 @@ func (c *Catalog) isolate(ctx context.Context, connection *registry.Connection, 
 	settings.Values = values
 	run := plugins.Run{Args: []string{Command, connection.Transport}}
 	if connection.Transport == "capture" {
+		if err := os.MkdirAll(c.CaptureDir, 0o700); err != nil {
+			return nil, err
+		}
 		run.WritePaths = []string{c.CaptureDir}
 		run.NoNetwork = true
 	}
