@@ -116,6 +116,7 @@ func (c *configure) fromFlags(ctx context.Context, a *app, client *sdk.Client, r
 	if given {
 		paths = append(paths, "smtp.password")
 	}
+	c.settings.mergeCustom(ctx, client, request, stored.GetConnection())
 	if len(paths) == 0 {
 		if !request.SetDefault && len(request.ClearSecrets) == 0 {
 			return usage("nothing to change is given; see postilion configure --help")

@@ -31,6 +31,7 @@ type daemon struct {
 	postilionv1.UnimplementedConnectionServiceServer
 	postilionv1.UnimplementedMessageServiceServer
 	postilionv1.UnimplementedAdminServiceServer
+	postilionv1.UnimplementedPluginServiceServer
 
 	data   string
 	events []*postilionv1.Event
@@ -55,6 +56,7 @@ func start(t *testing.T, answers map[string]any) *daemon {
 	postilionv1.RegisterConnectionServiceServer(server, d)
 	postilionv1.RegisterMessageServiceServer(server, d)
 	postilionv1.RegisterAdminServiceServer(server, d)
+	postilionv1.RegisterPluginServiceServer(server, d)
 	if err := os.Mkdir(filepath.Join(data, "run"), 0o711); err != nil {
 		t.Fatal(err)
 	}

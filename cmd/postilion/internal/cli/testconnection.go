@@ -61,6 +61,7 @@ func (t *test) run(ctx context.Context, a *app, client *sdk.Client, name string)
 	}
 	switch {
 	case len(paths) > 0:
+		t.settings.fitCustom(ctx, client, draft, draft.GetCustom().GetTransport())
 		if _, err := t.password.apply(a, draft, name == "" && hasLogin(draft)); err != nil {
 			return err
 		}
