@@ -138,7 +138,12 @@ func (c *confinement) attributes() *syscall.SysProcAttr {
 // limit sets limits of a process that has just begun.
 func (c *confinement) limit(pid int) {
 	set := func(resource int, value uint64) bool {
-		return unix.Prlimit(pid, resource, &unix.Rlimit{Cur: value, Max: value}, nil) == nil
+		limit := &unix.Rlimit{Cur: value, Max: value}
+		err := unix.Prlimit(pid, resource, limit, nil)
+		if errors.Is(err, unix.EPERM) && c.credential != nil {
+			err = c.asUser(func() error { return unix.Prlimit(pid, resource, limit, nil) })
+		}
+		return err == nil
 	}
 	set(unix.RLIMIT_CORE, 0) // it would have the secrets of the settings
 	set(unix.RLIMIT_NOFILE, maxFiles)
@@ -148,6 +153,30 @@ func (c *confinement) limit(pid int) {
 	if c.options.MaxMemory > 0 && !c.limitsMemory {
 		c.limitsMemory = set(unix.RLIMIT_DATA, uint64(c.options.MaxMemory+dataSlack))
 	}
+}
+
+// asUser does something while the real user of this thread, and of it alone, is
+// the plugin's. That is who may set its limits beside CAP_SYS_RESOURCE, which
+// root often lacks in containers (getrlimit(2)).
+func (c *confinement) asUser(do func() error) error {
+	const same = ^uintptr(0)
+	become := func(uid, gid uintptr) (errno syscall.Errno) {
+		if _, _, errno = unix.RawSyscall(unix.SYS_SETRESGID, gid, same, same); errno == 0 {
+			_, _, errno = unix.RawSyscall(unix.SYS_SETRESUID, uid, same, same)
+		}
+		return errno
+	}
+	own, ownGroup := uintptr(unix.Getuid()), uintptr(unix.Getgid())
+	var err error
+	if errno := become(uintptr(c.credential.Uid), uintptr(c.credential.Gid)); errno != 0 {
+		err = errno
+	} else {
+		err = do()
+	}
+	if errno := become(own, ownGroup); errno != 0 {
+		err = errors.Join(err, errno)
+	}
+	return err
 }
 
 // hostPID is the daemon's process id as the plugin sees it.

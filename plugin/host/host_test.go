@@ -1,12 +1,12 @@
 package host
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"os"
@@ -72,8 +72,17 @@ func behave(how string) {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
+	case "leaves a session":
+		if err := detachChild(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
-	if err := plugin.Serve(tester(how)); err != nil {
+	var transport plugin.Transport = tester(how)
+	if how == "hostile" {
+		transport = hostile{tester(how)}
+	}
+	if err := plugin.Serve(transport); err != nil {
 		os.Exit(1)
 	}
 	if how == "does not end" {
@@ -389,13 +398,13 @@ func gone(pid int) bool {
 // daemon starts a plugin, says its number and waits to be killed.
 func daemon() {
 	self, _ := os.Executable()
-	o := Options{Name: "good", Args: []string{"good"}, RunDir: os.Getenv("HOST_TEST_DAEMON"), StartTimeout: time.Minute}
+	o := Options{Name: "good", Args: []string{"leaves a session", os.Args[1]}, RunDir: os.Getenv("HOST_TEST_DAEMON"), StartTimeout: time.Minute}
 	o.Dir, o.File = filepath.Split(self)
 	var err error
 	if o.SHA256, err = Checksum(o.Dir, o.File); err == nil {
 		var p *Process
 		if p, err = Start(context.Background(), o); err == nil {
-			fmt.Println(p.PID())
+			fmt.Println(p.PID(), p.Confinement())
 			select {}
 		}
 	}
@@ -414,7 +423,8 @@ func TestNoOrphanWhenTheHostIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(run) })
-	host := exec.CommandContext(t.Context(), self)
+	left := sleeper()
+	host := exec.CommandContext(t.Context(), self, left)
 	host.Env = append(os.Environ(), "HOST_TEST_DAEMON="+run)
 	out, err := host.StdoutPipe()
 	if err != nil {
@@ -423,17 +433,31 @@ func TestNoOrphanWhenTheHostIsKilled(t *testing.T) {
 	if err := host.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var pid int
-	if _, err := fmt.Fscan(out, &pid); err != nil {
-		rest, _ := io.ReadAll(out)
-		t.Fatalf("%v %s", err, rest)
+	said, err := bufio.NewReader(out).ReadString('\n')
+	text, confinement, _ := strings.Cut(strings.TrimSpace(said), " ")
+	pid := number(text)
+	if pid == 0 {
+		t.Fatalf("%q, error %v", said, err)
 	}
+	await(t, "the plugin's child", func() bool { return runs(t, left) })
 	if gone(pid) {
 		t.Fatal("the plugin does not run")
 	}
 	_ = host.Process.Kill()
 	_ = host.Wait()
 	await(t, "the plugin's end", func() bool { return gone(pid) })
+	// A child that has left the plugin's group ends with the namespace, or when
+	// the next daemon begins.
+	if strings.Contains(confinement, "pid namespace") {
+		await(t, "the child's end", func() bool { return !runs(t, left) })
+	}
+	if err := Sweep(run); err != nil {
+		t.Error(err)
+	}
+	await(t, "the child's end", func() bool { return !runs(t, left) })
+	if entries, err := os.ReadDir(run); err != nil || len(entries) > 0 {
+		t.Errorf("left in the run dir: %v, error %v", entries, err)
+	}
 }
 
 // lockedBuffer is a log that can be read while it is written.
