@@ -52,7 +52,7 @@ func TestAPluginDelivers(t *testing.T) {
 	t.Parallel()
 	r, j := newRig(t), newJournal(t)
 	p := r.addRecorder("recorder", j)
-	if p.GetName() != "recorder" || p.GetVersion() != "1.2" || p.GetState() != ready || p.GetPid() == 0 || !p.GetEnabled() || p.GetStarts() != 1 {
+	if p.GetName() != "recorder" || p.GetVersion() != "1.2" || p.GetState() != ready || p.GetPid() == 0 || !p.GetEnabled() || p.GetStarts() != 1 || p.GetConfinement() == "" {
 		t.Errorf("it was added as %v", p)
 	}
 	transports, err := r.admin.ListTransports(r.ctx(), &postilionv1.ListTransportsRequest{})

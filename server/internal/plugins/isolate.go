@@ -31,7 +31,7 @@ func (m *Manager) Isolate(ctx context.Context, run Run, s plugin.Settings) (plug
 		return nil, fmt.Errorf("a process of its own: %w", err)
 	}
 	o := m.hostOptions(&Entry{Name: s.Connection, File: program.file, SHA256: program.sum, Run: run})
-	o.Dir, o.Private = m.options.RunDir, nil
+	o.Dir, o.Private, o.SameUser = m.options.RunDir, nil, true
 	m.mu.Lock()
 	if m.closed {
 		m.mu.Unlock()

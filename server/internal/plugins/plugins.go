@@ -130,18 +130,19 @@ func Open(ctx context.Context, o Options) (*Manager, error) {
 	return m, m.sweep(used)
 }
 
-// sweep removes what an unclean end has left: programs that no plugin has, and
-// the directories of processes, which have ended with the daemon.
+// sweep removes what an unclean end has left: processes and their directories,
+// and programs that no plugin has.
 func (m *Manager) sweep(used map[string]bool) error {
-	for _, dir := range []string{m.options.Dir, m.options.RunDir} {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			return fmt.Errorf("plugins: %w", err)
-		}
-		for _, e := range entries {
-			if dir == m.options.RunDir || !used[e.Name()] {
-				m.remove(filepath.Join(dir, e.Name()))
-			}
+	if err := host.Sweep(m.options.RunDir); err != nil {
+		return fmt.Errorf("plugins: %w", err)
+	}
+	programs, err := os.ReadDir(m.options.Dir)
+	if err != nil {
+		return fmt.Errorf("plugins: %w", err)
+	}
+	for _, e := range programs {
+		if !used[e.Name()] {
+			m.remove(filepath.Join(m.options.Dir, e.Name()))
 		}
 	}
 	return nil
