@@ -17,6 +17,9 @@ import (
 // grace is how long a plugin has to answer after it was told to end a call.
 const grace = 3 * time.Second
 
+// maxStages is how many stages a test may have.
+const maxStages = 100
+
 // Connect gives the transport that a plugin's process serves over a
 // connection. It is for those who run plugins, not for their authors. Its
 // error tells that the plugin cannot be used.
@@ -89,11 +92,13 @@ func (i *remoteInstance) Check(ctx context.Context, r CheckRequest, report func(
 	if err != nil {
 		return callError(call, err)
 	}
-	for {
+	for stages := 0; ; stages++ {
 		m, err := stream.Recv()
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
+		case err == nil && stages == maxStages:
+			return broken("the test has too many stages")
 		case err != nil && call.Err() != nil:
 			return late(ctx)
 		case err != nil:
