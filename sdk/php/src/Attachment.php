@@ -33,7 +33,8 @@ final class Attachment
     public static function file(string $path, string $filename = '', string $contentType = ''): self
     {
         // A directory can be opened, so that only the reading fails.
-        $content = is_dir($path) || strpos($path, "\0") !== false ? false : @file_get_contents($path);
+        $readable = $path !== '' && strpos($path, "\0") === false && !is_dir($path);
+        $content = $readable ? @file_get_contents($path) : false;
         if ($content === false) {
             throw PostilionException::make(
                 'invalid_argument',
@@ -67,6 +68,9 @@ final class Attachment
 
     private static function why(string $path): string
     {
+        if ($path === '' || strpos($path, "\0") !== false) {
+            return 'that is not a path';
+        }
         if (is_dir($path)) {
             return 'it is a directory';
         }

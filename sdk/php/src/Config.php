@@ -12,6 +12,9 @@ use Postilion\Exception\PostilionException;
  */
 final class Config
 {
+    /** Of a Unix socket on Linux (sockaddr_un). PHP would cut it and try another. */
+    private const MAX_PATH = 107;
+
     /** @var string path of the Unix socket; empty for TCP */
     public $socket = '';
     /** @var string "http://host:port" or "https://host:port" without a path */
@@ -33,11 +36,14 @@ final class Config
     /** @var string "curl" or "stream"; empty: curl if ext-curl is there */
     public $http = '';
 
-    /** @param array<string, mixed> $options */
+    /** @param array<string, mixed> $options one that is null is as if it were left out */
     public function __construct(string $target, array $options)
     {
         foreach ($options as $name => $value) {
-            $this->set((string) $name, $value);
+            $this->check((string) $name);
+            if ($value !== null) {
+                $this->set((string) $name, $value);
+            }
         }
         $this->aim($target);
         if ($this->timeout <= 0 || $this->connect_timeout <= 0) {
@@ -71,13 +77,17 @@ final class Config
         return $this->token;
     }
 
-    /** @param mixed $value */
-    private function set(string $name, $value): void
+    private function check(string $name): void
     {
         if (!property_exists($this, $name) || $name === 'socket' || $name === 'url') {
             throw self::wrong($name, "there is no option \"$name\"", 'there are token, token_file, timeout, '
                 . 'connect_timeout, spool, origin, ca_file and http');
         }
+    }
+
+    /** @param mixed $value */
+    private function set(string $name, $value): void
+    {
         if (is_float($this->$name)) {
             if (!is_numeric($value)) {
                 throw self::wrong($name, "$name is not a number", 'give seconds, such as 5.0');
@@ -102,6 +112,10 @@ final class Config
             $target = $socket !== false && $socket !== '' ? $socket : Client::DEFAULT_TARGET;
         }
         if (preg_match('~^(?:unix:(?://)?)?(/[^\x00]+)$~D', $target, $match) === 1) {
+            if (strlen($match[1]) > self::MAX_PATH) {
+                $text = 'the path of the socket has more than ' . self::MAX_PATH . ' octets, which no socket can have';
+                throw self::wrong('target', $text, 'give a shorter one');
+            }
             $this->socket = $match[1];
         } elseif (preg_match('~^https?://[^/\s@]+/?$~Di', $target) === 1) {
             $this->url = rtrim($target, '/');

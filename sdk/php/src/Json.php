@@ -13,7 +13,6 @@ use Postilion\Exception\PostilionException;
  */
 final class Json
 {
-    /** Fields that are maps: in PHP an empty one looks like an empty list. */
     private const FLAGS = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE;
 
     /** @param array<string, mixed> $request */
@@ -59,10 +58,7 @@ final class Json
         if (is_string($value)) {
             return preg_match('//u', $value) === 1 ? '' : $path;
         }
-        if (!is_iterable($value)) {
-            return '';
-        }
-        foreach ($value as $name => $inner) {
+        foreach (is_array($value) || is_object($value) ? (array) $value : [] as $name => $inner) {
             $name = (string) $name;
             if (preg_match('//u', $name) !== 1) {
                 return $path;

@@ -51,13 +51,21 @@ final class StreamHttp extends Http
         }
         $errno = 0;
         $text = '';
-        error_clear_last();
-        $stream = @stream_socket_client($this->address(), $errno, $text, $left, STREAM_CLIENT_CONNECT, $context);
+        $warnings = []; // the first has the reason where TLS is it
+        set_error_handler(static function (int $level, string $warning) use (&$warnings): bool {
+            $warnings[] = (string) preg_replace('/^stream_socket_client\(\): /', '', $warning);
+            return true;
+        });
+        try {
+            $stream = stream_socket_client($this->address(), $errno, $text, $left, STREAM_CLIENT_CONNECT, $context);
+        } finally {
+            restore_error_handler();
+        }
         if ($stream === false) {
             if ($text === 'Connection timed out' || $text === 'Operation now in progress') {
                 throw Failure::timeout($this->where(), false);
             }
-            throw $this->unreachable((int) $errno, $text !== '' ? $text : error_get_last()['message'] ?? 'no reason');
+            throw $this->unreachable((int) $errno, $text !== '' ? $text : $warnings[0] ?? 'no reason');
         }
         stream_set_blocking($stream, false);
         $this->stream = $stream;
