@@ -32,7 +32,7 @@ func Test(ctx context.Context, instance plugin.Instance, request plugin.CheckReq
 			return
 		}
 		maps.Copy(c.Facts, s.Facts)
-		if s.Name == plugin.PhaseGreeting.String() {
+		if s.Name == plugin.PhaseGreeting.String() && (s.Outcome == nil || !s.Outcome.Inferred) {
 			c.Greeting = s.Server
 		}
 		if s.Status == plugin.StageFailed {

@@ -9,4 +9,4 @@ package diagnose
 // To add an entry: the code never changes again; give the page that documents
 // the meaning as source; match by provider, stage and codes, and by words only
 // where codes do not tell; and play it in played_test.go.
-var tables = [][]entry{impostors, google, microsoft, attempts, mailboxes, services, reaching, greeting, securing, login, envelope, content, session}
+var tables = [][]entry{impostors, google, microsoft, attempts, mailboxes, services, reaching, securing, greeting, login, envelope, content, session}

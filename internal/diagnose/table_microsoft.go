@@ -135,7 +135,7 @@ var microsoft = []entry{
 		link: microsoftThrottle, source: microsoftThrottle,
 	},
 	{
-		code: "limit.microsoft.connections", phases: []plugin.Phase{plugin.PhaseGreeting, plugin.PhaseHello, plugin.PhaseAuth, plugin.PhaseMail, plugin.PhaseRecipient, plugin.PhaseData, plugin.PhaseContent},
+		code: "limit.microsoft.connections", providers: []string{"microsoft"}, phases: []plugin.Phase{plugin.PhaseGreeting, plugin.PhaseHello, plugin.PhaseAuth, plugin.PhaseMail, plugin.PhaseRecipient, plugin.PhaseData, plugin.PhaseContent},
 		replies: []int{432, 421, 430}, enhanced: []string{"4.3.2"}, blame: plugin.BlameLimit,
 		title:       "Too many connections at once for this mailbox",
 		explanation: "Exchange Online allows three connections at a time and 30 messages a minute for a mailbox.",

@@ -27,6 +27,13 @@ var beginning = []plugin.Phase{plugin.PhaseGreeting, plugin.PhaseHello, plugin.P
 // tokens, about which a provider's words on passwords mislead.
 var impostors = []entry{
 	{
+		code: "port.captive_portal", phases: beginning, facts: []string{"known_provider=yes", "service=http", "service=https"}, needsChange: true, blame: plugin.BlameNetwork,
+		title:       "A web page answers in place of {host|the server}",
+		explanation: "This network redirects connections to a page of its own, as the login pages of hotels and the filters of companies do.",
+		remedies:    []string{"Open a web page with a browser in this network, and log in or accept its terms.", "Ask who runs the network to let connections to {host|the server} port {port} through."},
+		source:      "https://www.rfc-editor.org/rfc/rfc8952",
+	},
+	{
 		code: "tls.scanner_intercepts", phases: []plugin.Phase{plugin.PhaseTLS}, facts: []string{"scanner=*"}, needsChange: true,
 		title:       "A virus scanner or firewall takes the encryption apart",
 		explanation: "The certificate is not the server's: {scanner|the scanner} on the way has put its own in the place, to read along. Nothing was sent, the password neither.",
@@ -56,13 +63,6 @@ var impostors = []entry{
 			"Require encryption (security tls or starttls), so that no stranger gets the password.",
 		},
 		link: "https://docs.cpanel.net/whm/security-center/smtp-restrictions/", source: "https://docs.cpanel.net/whm/security-center/smtp-restrictions/",
-	},
-	{
-		code: "port.captive_portal", phases: beginning, facts: []string{"known_provider=yes", "service=http", "service=https"}, needsChange: true, blame: plugin.BlameNetwork,
-		title:       "A web page answers in place of {host|the server}",
-		explanation: "This network redirects connections to a page of its own, as the login pages of hotels and the filters of companies do.",
-		remedies:    []string{"Open a web page with a browser in this network, and log in or accept its terms.", "Ask who runs the network to let connections to {host|the server} port {port} through."},
-		source:      "https://www.rfc-editor.org/rfc/rfc8952",
 	},
 	{
 		code: "auth.token_rejected", phases: []plugin.Phase{plugin.PhaseAuth}, replies: []int{535, 334, 501}, enhanced: []string{".7.8", ".7.3", ".7.1", ".7.0"}, facts: []string{"auth=xoauth2"}, needsChange: true,

@@ -161,7 +161,7 @@ var securing = []entry{
 		source: "https://www.rfc-editor.org/rfc/rfc8996",
 	},
 	{
-		code: "tls.client_certificate", phases: []plugin.Phase{plugin.PhaseTLS}, ours: []string{"certificate required", "remote error: tls: bad certificate", "remote error: tls: unknown certificate authority", "remote error: tls: unsupported certificate"}, needsChange: true,
+		code: "tls.client_certificate", phases: []plugin.Phase{plugin.PhaseTLS, plugin.PhaseHello, plugin.PhaseGreeting}, ours: []string{"certificate required", "remote error: tls: bad certificate", "remote error: tls: unknown certificate authority", "remote error: tls: unsupported certificate"}, needsChange: true,
 		title:       "The server wants a client certificate, or another one",
 		explanation: "It lets in only clients that show a certificate that it trusts.",
 		remedies: []string{
@@ -173,9 +173,10 @@ var securing = []entry{
 	{
 		code: "tls.no_shared_cipher", phases: []plugin.Phase{plugin.PhaseTLS}, ours: []string{"handshake failure", "insufficient security", "no cipher suite"}, needsChange: true,
 		title:       "Server and Postilion have no cipher in common",
-		explanation: "The server offers only ciphers that are unsafe or very rare, or has no certificate that fits.",
+		explanation: "The server offers only ciphers that are unsafe or very rare, has no certificate that fits, or wants one of the client.",
 		remedies: []string{
 			"Tell the server's operator to switch on ciphers with ECDHE and AES-GCM, and to check the certificate.",
+			"If the operator has issued a client certificate, give it and its key.",
 		},
 		source: rfc8446,
 	},

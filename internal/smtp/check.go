@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"regexp"
 	"strconv"
@@ -27,8 +28,9 @@ type checker struct {
 	instance *instance
 	request  plugin.CheckRequest
 	report   func(plugin.Stage)
-	failed   plugin.Phase // the stage that failed, PhaseNone while none has
-	heard    *overhearing // the session's connection
+	failed   plugin.Phase   // the stage that failed, PhaseNone while none has
+	target   netip.AddrPort // where the session leads
+	heard    *overhearing   // the session's connection
 
 	facts map[string]string // of the stage that runs
 	warn  string            // about the stage that runs

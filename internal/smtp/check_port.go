@@ -26,13 +26,16 @@ const (
 // overhearing keeps the first octets that come from a server.
 type overhearing struct {
 	net.Conn
-	head []byte
+	head      []byte
+	encrypted bool // then what comes here tells nothing
 }
 
 // Read implements net.Conn.
 func (o *overhearing) Read(b []byte) (int, error) {
 	n, err := o.Conn.Read(b)
-	o.keep(b[:n])
+	if !o.encrypted {
+		o.keep(b[:n])
+	}
 	return n, err
 }
 
@@ -127,7 +130,7 @@ func (k *checker) secure(ctx context.Context) error {
 	err := k.opening.handshake(ctx)
 	name := found()
 	if err == nil {
-		k.heard.head = nil
+		k.heard.head, k.heard.encrypted = nil, true
 		s.in.Reset(decrypted{s.conn, k.heard.keep})
 	}
 	return k.explainPort(plugin.PhaseTLS, err, name)
@@ -170,7 +173,7 @@ func (k *checker) expected(phase plugin.Phase) []string {
 func (k *checker) whileSilent(ctx context.Context, stop func(string)) (found func() string) {
 	ctx, cancel := context.WithCancel(ctx)
 	result := make(chan string, 1)
-	target, secure := k.session.raw.RemoteAddr().String(), k.session.secure
+	target, secure := k.target.String(), k.session.secure
 	go func() {
 		timer := time.NewTimer(checkSilence)
 		defer timer.Stop()

@@ -135,7 +135,7 @@ func (k *checker) connect(ctx context.Context) error {
 		case a.err != nil:
 			failures = append(failures, a.err)
 		case k.session == nil:
-			k.heard = &overhearing{Conn: a.conn}
+			k.heard, k.target = &overhearing{Conn: a.conn}, a.address
 			k.session = newSession(k.config, k.heard, k.options.Transcript)
 		default:
 			_ = a.conn.Close()
