@@ -18,7 +18,7 @@ import (
 const (
 	// maxFile is the most that is read of a configuration file. Real ones have
 	// 1 to 4 KiB.
-	maxFile = 64 << 10
+	maxFile      = 64 << 10
 	maxRedirects = 3
 	// maxServers is how many servers of a file are looked at.
 	maxServers = 4

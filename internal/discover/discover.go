@@ -145,6 +145,9 @@ func (f *Finder) Find(ctx context.Context, address string) (Findings, error) {
 		out.add(a.found...)
 		out.Notes = append(out.Notes, a.notes...)
 	}
+	if mx.missing != "" && len(out.Found) == 0 {
+		out.Notes = append(out.Notes, mx.missing)
+	}
 	out.rank()
 	out.guess(mx.hosts)
 	return out, nil

@@ -22,8 +22,9 @@ const (
 // exchangers are what a domain's MX records tell.
 type exchangers struct {
 	answer
-	hosts  []string // by preference
-	domain string   // the registered domain of the first
+	hosts   []string // by preference
+	domain  string   // the registered domain of the first
+	missing string   // a note that there are none
 }
 
 // exchangers looks up the domain's MX. Who receives the mail of a domain
@@ -33,7 +34,7 @@ func (f *Finder) exchangers(ctx context.Context, out *Findings) exchangers {
 	records, err := f.Resolver.LookupMX(ctx, out.Domain)
 	// Of records with bad names the resolver gives the good ones and an error.
 	if len(records) == 0 && err != nil {
-		e.note("No mail exchanger (MX) of %s was found: %s.", out.Domain, lookupReason(err))
+		e.missing = fmt.Sprintf("No mail exchanger (MX) of %s was found: %s.", out.Domain, lookupReason(err))
 		return e
 	}
 	for _, r := range records[:min(len(records), maxExchangers)] { // sorted by preference

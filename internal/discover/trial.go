@@ -218,19 +218,24 @@ func (t *Tryer) logins(ctx context.Context, results []Result, c Credentials) {
 			r.Remark = "a secure session came about; there is no user name to log in with"
 			continue
 		}
-		for _, name := range names {
-			key := r.Host + " " + name
-			if earlier := refused[key]; earlier != nil {
-				r.Trial, r.Failure, r.Remark = Failed, earlier.Failure, earlier.Remark
-				continue
+		if earlier := refused[r.Host+" "+names[0]]; earlier != nil {
+			r.Trial, r.Failure, r.Remark = Failed, earlier.Failure, earlier.Remark
+			continue
+		}
+		session := *r
+		for n, name := range names {
+			attempt := session
+			t.login(ctx, &attempt, Credentials{name, c.Password})
+			if n == 0 || attempt.Trial == LoggedIn {
+				*r = attempt
 			}
-			if t.login(ctx, r, Credentials{name, c.Password}); r.Trial == LoggedIn {
+			if attempt.Trial == LoggedIn {
 				return
 			}
-			if !r.settled() {
+			if !attempt.settled() {
 				break // it was not the name
 			}
-			refused[key] = r
+			refused[r.Host+" "+name] = r
 		}
 	}
 }

@@ -124,7 +124,7 @@ func providerNotes(results []discover.Result) []string {
 	}
 	var notes []string
 	if p.OAuth != "" {
-		notes = append(notes, p.Title+": "+p.OAuth)
+		notes = append(notes, p.Title+": "+p.OAuth+".")
 	}
 	if results[0].Trial != discover.LoggedIn {
 		note := p.Title + " wants as password " + p.Password + "."

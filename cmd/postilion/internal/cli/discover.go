@@ -115,9 +115,10 @@ func (a *app) printProposal(p *postilionv1.Proposal) {
 	case postilionv1.Trial_TRIAL_FAILED:
 		mark, color = "✗", red
 	}
-	a.printf("%s %s\n", a.style.paint(color, mark), clean(strings.TrimPrefix(wayOut(&connection{Transport: &postilionv1.Connection_Smtp{Smtp: p.GetSmtp()}}), "smtp ")))
-	if p.GetDetail() != "" {
-		a.printf("    %s\n", clean(p.GetDetail()))
+	way := strings.TrimPrefix(wayOut(&connection{Transport: &postilionv1.Connection_Smtp{Smtp: p.GetSmtp()}}), "smtp ")
+	a.printf("%s %s\n    %s\n", a.style.paint(color, mark), clean(way), clean(p.GetDetail()))
+	if p.GetConfidence() == postilionv1.Confidence_CONFIDENCE_LOW && p.GetTrial() < postilionv1.Trial_TRIAL_SESSION {
+		return // a guess that came to nothing
 	}
 	a.printf("    %s\n", a.style.paint(dim, fmt.Sprintf("found: %s (confidence %s)", clean(p.GetSourceDetail()), word(p.GetConfidence(), "CONFIDENCE_"))))
 }
