@@ -63,6 +63,10 @@ func TestExamples(t *testing.T) {
 		{"./nodemailer/run.sh", "Your order, with greetings from Nodemailer: Grüße"},
 		{"./rails/send.rb", "Your order, with greetings from Rails: Grüße"},
 		{"./php-mail/run.sh", "Your order, with greetings from PHP: Grüße"},
+		{"./php-plain/send.php", "Your order, with greetings from PHP's client: Grüße"},
+		{"./phpmailer/send.php", "Your order, with greetings from PHPMailer: Grüße"},
+		{"./symfony/send.php", "Your order, with greetings from Symfony: Grüße"},
+		{"./mediawiki/run.sh", "Account details on Wiki"},
 	} {
 		command(t, ".", environment, example.program, "you@example.com")
 		answer, err := client.Messages.ListMessages(t.Context(), &postilionv1.ListMessagesRequest{PageSize: 1})

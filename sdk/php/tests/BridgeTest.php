@@ -148,12 +148,15 @@ final class BridgeTest extends DaemonTestCase
     public function testLaravel(): void
     {
         require_once __DIR__ . '/Laravel/ServiceProvider.php';
+        require_once __DIR__ . '/Laravel/env.php';
         $manager = new MailManager();
         (new PostilionServiceProvider(new Application($manager)))->boot();
-        $transport = $manager->createSymfonyTransport([
-            'transport' => 'postilion', 'target' => self::fixture('socket'), 'token' => self::fixture('token'),
-            'timeout' => '60', 'spool' => null, 'connection' => 'capture', 'name' => 'main',
-        ]);
+        $config = require __DIR__ . '/../../../examples/laravel/config/mail.php';
+        $config = $config['mailers'][$config['default']];
+        self::assertNull($config['target']);
+        $config['target'] = self::fixture('socket');
+        $config['token'] = self::fixture('token');
+        $transport = $manager->createSymfonyTransport($config + ['timeout' => '60', 'name' => 'main']);
         $sent = $transport->send((new Email())->from('a@example.com')->to('b@example.net')->text('x'));
         self::assertSame('json', self::client()->messages()->get($sent->getMessageId())['source']);
     }
