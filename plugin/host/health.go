@@ -42,8 +42,16 @@ func (p *Plugin) Ping(ctx context.Context) error {
 	if err == nil || errors.Is(ctx.Err(), context.Canceled) {
 		return nil
 	}
-	return p.learn(r, fmt.Errorf("%w: %w", plugin.ErrHung, err))
+	return p.learn(r, unwell{err})
 }
+
+// unwell is an error of a process that has the consequences of
+// plugin.ErrHung.
+type unwell struct{ error }
+
+func (u unwell) Error() string { return "it is not well: " + u.error.Error() }
+
+func (u unwell) Unwrap() []error { return []error{u.error, plugin.ErrHung} }
 
 func (p *Process) ping(ctx context.Context) error {
 	protocol, err := p.client.Client()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ type output struct {
 
 	mu      sync.Mutex
 	lines   []string // the last ones
+	fresh   int      // how many of them are of the last process
 	tokens  float64
 	filled  time.Time
 	dropped int
@@ -37,11 +39,28 @@ func newOutput(log *slog.Logger, plugin string) *output {
 	return &output{log: log, plugin: plugin, tokens: lineBurst, filled: time.Now()}
 }
 
+// begin tells that what comes now is of another process.
+func (o *output) begin() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.fresh, o.panics = 0, false
+}
+
 // last gives the newest lines, oldest first.
 func (o *output) last() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return append([]string(nil), o.lines...)
+	return slices.Clone(o.lines)
+}
+
+// said is the newest line of the last process; empty if there is none.
+func (o *output) said() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.fresh == 0 {
+		return ""
+	}
+	return o.lines[len(o.lines)-1]
 }
 
 // line takes one line.
@@ -61,6 +80,7 @@ func (o *output) line(raw []byte) {
 		o.lines = o.lines[1:]
 	}
 	o.lines = append(o.lines, text)
+	o.fresh = min(o.fresh+1, keptLines)
 	dropped, ok := o.take()
 	o.mu.Unlock()
 	ctx := context.Background()

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -82,6 +83,8 @@ type Options struct {
 	WithoutTLS bool
 	// Log takes what the plugin writes. Default: none.
 	Log *slog.Logger
+
+	output *output // of a plugin whose processes follow each other
 }
 
 // Process is a plugin that runs. Its methods are safe for concurrent use.
@@ -126,7 +129,11 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		_ = os.RemoveAll(private)
 		return nil, err
 	}
-	out := newOutput(o.Log, o.Name)
+	out := o.output
+	if out == nil {
+		out = newOutput(o.Log, o.Name)
+	}
+	out.begin()
 	if err := p.start(ctx, &o, program, out); err != nil {
 		p.Stop()
 		return nil, p.startError(err, out)
@@ -182,12 +189,18 @@ func (p *Process) connect() error {
 	return nil
 }
 
+// foreignCookie is what go-plugin's programs say that look for another cookie.
+const foreignCookie = "not meant to be executed directly"
+
 // startError puts into one line why a plugin did not start, with the last
 // that it said.
 func (p *Process) startError(err error, out *output) error {
 	text := p.explain(err)
-	if lines := out.last(); len(lines) > 0 {
-		text += fmt.Sprintf("; it said %.300q", lines[len(lines)-1])
+	foreign := slices.ContainsFunc(out.last(), func(line string) bool { return strings.Contains(line, foreignCookie) })
+	if said := out.said(); said != "" && foreign {
+		text = "it is a plugin of another program: it does not know the cookie " + plugin.Handshake().MagicCookieKey
+	} else if said != "" {
+		text += fmt.Sprintf("; it said %.300q", said)
 	}
 	return &StartError{text: printable(text), err: err}
 }
@@ -207,6 +220,8 @@ func (p *Process) explain(err error) string {
 		return fmt.Sprintf("it writes %.100q to stdout before it says where it listens", said)
 	case otherVersion:
 		return fmt.Sprintf("it speaks version %s of the plugin protocol, and this daemon version 1; install the one that was made for this daemon", version)
+	case strings.HasPrefix(text, "unsupported plugin protocol"):
+		return "it does not serve gRPC, or serves nothing"
 	case errors.Is(err, syscall.ENOEXEC):
 		return fmt.Sprintf("the program is not made for this machine, which is %s/%s, or is no program: %s", runtime.GOOS, runtime.GOARCH, text)
 	case errors.Is(err, fs.ErrNotExist):
@@ -244,7 +259,7 @@ func (p *Process) Done() <-chan struct{} { return p.child.exited }
 // Err says how the process ended, after Done.
 func (p *Process) Err() error { return p.child.err }
 
-// Output gives the last lines that the plugin wrote.
+// Output gives the last lines that the plugin wrote, oldest first.
 func (p *Process) Output() []string { return p.child.out.last() }
 
 // Stop ends the process, and with it the deliveries under way: whoever wants

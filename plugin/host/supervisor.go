@@ -103,6 +103,7 @@ type running struct {
 	*Process
 	calls   sync.WaitGroup // grows only while it is the current one
 	retired chan struct{}
+	why     error // it was retired, to be read after that
 }
 
 var errEnded = errors.New("the process has ended")
@@ -116,6 +117,7 @@ func Supervise(o Options, policy Policy) *Plugin {
 		options: o, policy: policy.withDefaults(), ended: make(chan struct{}),
 		again: make(chan struct{}, 1), changed: make(chan struct{}), status: Status{State: Starting, Since: time.Now()},
 	}
+	p.options.output = newOutput(o.Log, o.Name)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	go p.keep()
 	return p
@@ -172,14 +174,14 @@ func (p *Plugin) once() error {
 		p.status.State, p.status.Reason, p.status.PID, p.status.Confinement = Ready, "", process.PID(), process.Confinement()
 	})
 	p.options.Log.Info("a plugin is ready", "plugin", p.options.Name, "pid", process.PID())
-	err = plugin.ErrHung
 	select {
 	case <-process.Done():
-		if err = process.Err(); err == nil {
-			err = errEnded
+		if err = errEnded; process.Err() != nil {
+			err = fmt.Errorf("%w: %w", errEnded, process.Err())
 		}
 		p.update(func() { p.status.Crashes++ })
 	case <-r.retired:
+		err = r.why
 	case <-p.ctx.Done():
 	}
 	p.update(func() { p.current = nil })
@@ -222,16 +224,9 @@ func (p *Plugin) Status() Status {
 	return p.status
 }
 
-// Output gives the last lines of the process that runs.
-func (p *Plugin) Output() []string {
-	p.mu.Lock()
-	r := p.current
-	p.mu.Unlock()
-	if r == nil {
-		return nil
-	}
-	return r.Process.Output()
-}
+// Output gives the last lines that the plugin wrote, oldest first, also those
+// of processes that have ended.
+func (p *Plugin) Output() []string { return p.options.output.last() }
 
 // Retry starts a plugin that waits or has failed, now.
 func (p *Plugin) Retry() {
@@ -312,7 +307,7 @@ func (p *Plugin) learn(r *running, err error) error {
 	case errors.Is(err, plugin.ErrCrashed) && p.stopping:
 		return errors.New("the plugin was stopped during the delivery")
 	case errors.Is(err, plugin.ErrHung) && p.current == r && !p.stopping:
-		p.current = nil
+		p.current, r.why = nil, err
 		close(r.retired)
 	}
 	return err

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,7 +33,10 @@ func (sloth) Describe() plugin.Description {
 	return plugin.Description{Name: "sloth", Version: "1", Title: "Sloth", Capabilities: plugin.Capabilities{ReportsCommit: true}}
 }
 
-func (sloth) Open(context.Context, plugin.Settings) (plugin.Instance, error) { return hanging{}, nil }
+func (sloth) Open(context.Context, plugin.Settings) (plugin.Instance, error) {
+	fmt.Fprintln(os.Stderr, "opened")
+	return hanging{}, nil
+}
 
 type hanging struct{}
 
@@ -114,6 +119,31 @@ func TestAProcessThatIsHung(t *testing.T) {
 		return i.State == host.Ready && i.PID != pid
 	})
 	await(t, "the hung process is gone", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+}
+
+// What a process said can be read when it has ended.
+func TestTheLogOfAPluginThatHasEnded(t *testing.T) {
+	t.Parallel()
+	m := open(t, func(o *Options) { o.Policy = host.Policy{First: time.Millisecond} })
+	pid := addSloth(t, m).PID
+	if _, err := m.Open(t.Context(), "sloth", plugin.Settings{}); err != nil {
+		t.Fatal(err)
+	}
+	said := func() bool {
+		lines, err := m.Log("sloth")
+		return err == nil && slices.Contains(lines, "opened")
+	}
+	await(t, "it has said something", said)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "there is another process", func() bool {
+		i, _ := m.Get("sloth")
+		return i.State == host.Ready && i.PID != pid
+	})
+	if !said() {
+		t.Error("what it said is gone")
+	}
 }
 
 // A delivery that takes too long is told to end, and counts as what it may
