@@ -110,6 +110,26 @@ spf.protection.outlook.com. TXT "v=spf1 ip4:203.0.113.0/24 -all"
 	}
 }
 
+// A test that passes looks at the sender's domain, too, if it is asked to.
+func TestTestChecksDomain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, withDNS(t, "a.test. TXT \"v=spf1 +all\"\nb.test. TXT \"v=spf1 -all\""))
+	c := connection("own", smtptest.Start(t, plain))
+	c.Sender = &postilionv1.SenderPolicy{FromAddress: "news@a.test", EnvelopeFrom: "bounces@b.test"}
+	configure(t, r.admin, c)
+	for _, asked := range []bool{false, true} {
+		got, err := r.admin.TestConnection(r.ctx(), &postilionv1.TestConnectionRequest{
+			Target: &postilionv1.TestConnectionRequest_Name{Name: "own"}, CheckDomain: asked,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := got.GetDomain(); !got.GetOk() || (d != nil) != asked || asked && (d.GetDomain() != "a.test" || !strings.Contains(d.String(), "spf.pass_all")) {
+			t.Errorf("asked %t: %v", asked, got)
+		}
+	}
+}
+
 // unknownSender is a provider whose SPF and DKIM are each customer's own.
 func unknownSender() string {
 	for _, p := range provider.All() {

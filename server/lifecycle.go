@@ -48,6 +48,7 @@ func (d *daemon) serve() {
 		})
 	})
 	d.running.Go(func() { d.survive(parts, func() { d.bounces.Run(parts) }) })
+	d.running.Go(func() { d.survive(parts, func() { d.probes.Run(parts) }) })
 	d.running.Go(func() { d.watchHealth(parts) })
 }
 

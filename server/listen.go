@@ -172,6 +172,7 @@ func (d *daemon) certificate() (*tls.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tls_cert_file: %w", err)
 	}
+	d.served = pair.Leaf
 	return &pair, nil
 }
 

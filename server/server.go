@@ -5,6 +5,7 @@ package server
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,6 +26,7 @@ import (
 	"github.com/postilion-mail/postilion/internal/maildrop"
 	"github.com/postilion-mail/postilion/internal/outbox"
 	"github.com/postilion-mail/postilion/internal/outbox/sqlite"
+	"github.com/postilion-mail/postilion/internal/probe"
 	"github.com/postilion-mail/postilion/internal/registry"
 	"github.com/postilion-mail/postilion/internal/resolver"
 	"github.com/postilion-mail/postilion/internal/secret"
@@ -118,9 +120,11 @@ type daemon struct {
 	intake     *intake.Intake
 	pickup     *maildrop.Pickup
 	bounces    *bounce.Worker
+	probes     *probe.Prober
 	plugins    *plugins.Manager
 
 	addresses Addresses
+	served    *x509.Certificate // by the TCP listeners; nil for none
 	endpoints []endpoint
 	grpc      *grpc.Server
 	http      *face.HTTP
@@ -196,6 +200,9 @@ func (d *daemon) open(ctx context.Context) error {
 		Version: d.options.Version, Started: d.started, Domain: d.domain, Resolver: lookups, Limits: limits, Expiry: expiry,
 		Archive: d.backup, DataDir: cfg.DataDir, Panicked: d.panicked, Stopping: d.stopping,
 	}
+	if err := d.openProbes(ctx, now); err != nil {
+		return err
+	}
 	d.openBounces()
 	if err := d.openMaildrop(); err != nil {
 		return err
@@ -205,7 +212,7 @@ func (d *daemon) open(ctx context.Context) error {
 
 func (d *daemon) openStore(ctx context.Context, now *clock.Clock) error {
 	store, err := sqlite.Open(ctx, sqlite.Options{
-		DB: d.db, Clock: now, Log: d.log, Retention: d.cfg.Retention, DelayNotice: d.cfg.DelayNotice, MinFree: d.cfg.MaxMessageSize * 3 / 2,
+		DB: d.db, Clock: now, Log: d.log, Retention: d.cfg.Retention, DelayNotice: d.cfg.DelayNotice, MinFree: d.minFree(),
 		Limits: func(client string) (messages, bytes int64) {
 			if c, ok := d.registry.Client(client); ok {
 				return c.QueueCaps()

@@ -17,9 +17,11 @@ import (
 	"github.com/postilion-mail/postilion/internal/dispatch"
 	"github.com/postilion-mail/postilion/internal/intake"
 	"github.com/postilion-mail/postilion/internal/outbox"
+	"github.com/postilion-mail/postilion/internal/probe"
 	"github.com/postilion-mail/postilion/internal/registry"
 	"github.com/postilion-mail/postilion/server/internal/auth"
 	"github.com/postilion-mail/postilion/server/internal/fault"
+	"github.com/postilion-mail/postilion/server/internal/health"
 	"github.com/postilion-mail/postilion/server/internal/plugins"
 	"github.com/postilion-mail/postilion/server/internal/transports"
 )
@@ -31,6 +33,8 @@ type API struct {
 	Intake     *intake.Intake
 	Dispatcher *dispatch.Dispatcher
 	Transports *transports.Catalog
+	Probes     *probe.Prober
+	Health     *health.Examiner
 	Plugins    *plugins.Manager
 	Version    string
 	Started    time.Time

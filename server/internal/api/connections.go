@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -71,7 +72,21 @@ func (a *API) connection(ctx context.Context, c *registry.Connection, id auth.Id
 			out.Status.Alarms = append(out.Status.Alarms, "Messages that wait have used half of their life; the first will expire soon.")
 		}
 	}
+	a.probeStatus(out.Status, c)
 	return out, nil
+}
+
+// probeStatus adds what the last login without mail has found.
+func (a *API) probeStatus(status *postilionv1.ConnectionStatus, c *registry.Connection) {
+	r, ok := a.Probes.Result(c.ID, c.Generation)
+	if !ok {
+		return
+	}
+	status.ProbeTime = timestamppb.New(r.Time)
+	if r.Failures > 0 && r.Diagnosis != nil {
+		status.ProbeDiagnosis = convert.Diagnosis(*r.Diagnosis)
+	}
+	status.Alarms = append(status.Alarms, r.Alarms(time.Now())...)
 }
 
 // DeleteConnection implements postilion.v1.ConnectionService.

@@ -4,10 +4,9 @@ import (
 	"context"
 
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
-	"github.com/postilion-mail/postilion/server/internal/fault"
 )
 
 // GetHealth implements postilion.v1.AdminService.
-func (a *API) GetHealth(ctx context.Context, req *postilionv1.GetHealthRequest) (*postilionv1.GetHealthResponse, error) {
-	return nil, fault.Unauthenticated("not built yet", "")
+func (a *API) GetHealth(ctx context.Context, _ *postilionv1.GetHealthRequest) (*postilionv1.GetHealthResponse, error) {
+	return a.Health.Examine(ctx), nil
 }

@@ -75,6 +75,9 @@ func (a *API) TestConnection(ctx context.Context, req *postilionv1.TestConnectio
 			out.Proposals = a.propose(ctx, &c, secrets, *report.Failed)
 		}
 	}
+	if out.Ok && req.GetCheckDomain() {
+		out.Domain = a.senderDomain(ctx, &c, check.Sender)
+	}
 	out.Duration = durationpb.New(time.Since(start))
 	return out, nil
 }

@@ -35,6 +35,7 @@ type Metrics struct {
 	stale      prometheus.Counter
 	unrecorded prometheus.Counter
 	pauses     *prometheus.CounterVec
+	probes     *prometheus.CounterVec
 	deliveries *prometheus.HistogramVec
 }
 
@@ -53,6 +54,7 @@ func New(version string) *Metrics {
 		stale:    single("stale_claims_total", "Outcomes that came after their claim was lost."),
 		unrecorded: single("unrecorded_outcomes_total",
 			"Outcomes that the store did not take at once; they are tried again."),
+		probes: counter("connection_probes_total", "How often connections were logged into without sending mail, by result.", "result"),
 		pauses: counter("connection_pauses_total", "How often connections were paused, by whom to blame.", "blame"),
 		deliveries: prometheus.NewHistogramVec(histogram("plugin_delivery_duration_seconds", "Duration of deliveries by plugins."),
 			[]string{"plugin"}),
@@ -60,7 +62,7 @@ func New(version string) *Metrics {
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "build_info", Help: "Always 1."}, []string{"version"})
 	info.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(m.accepted, m.attempts, m.duration, m.unknown, m.calls, m.callTime, m.panics, m.crashes,
-		m.stale, m.unrecorded, m.pauses, m.deliveries, info, collectors.NewGoCollector(),
+		m.stale, m.unrecorded, m.pauses, m.probes, m.deliveries, info, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -118,6 +120,22 @@ func (m *Metrics) Paused(_ string, p outbox.Pause) {
 
 // Unrecorded implements dispatch.Metrics.
 func (m *Metrics) Unrecorded(string) { m.unrecorded.Inc() }
+
+// Probed counts a login without mail.
+func (m *Metrics) Probed(works bool) {
+	result := "failed"
+	if works {
+		result = "passed"
+	}
+	m.probes.WithLabelValues(result).Inc()
+}
+
+// WatchProbes adds how many connections could not be logged into last.
+func (m *Metrics) WatchProbes(failing func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "connections_failing_probe", Help: "Connections whose last login without mail failed.",
+	}, func() float64 { return float64(failing()) }))
+}
 
 // Watch adds what the outbox holds, asked for at each scrape.
 func (m *Metrics) Watch(store outbox.Reader, healthy func() error) {

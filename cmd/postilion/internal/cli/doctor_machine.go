@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/postilion-mail/postilion/internal/clock"
 	"github.com/postilion-mail/postilion/sdk"
 )
 
@@ -157,7 +158,7 @@ func checkClock(now time.Time) finding {
 	if now.Year() < 2026 {
 		return failed(check, "set it; "+remedy, "it says %s: certificates will not be valid", now.Format(time.RFC1123))
 	}
-	synchronised, known := clockSynchronised()
+	synchronised, known := clock.Synchronised()
 	if known && !synchronised {
 		return warning(check, remedy, "the system does not synchronise it: %s", now.Format(time.RFC1123))
 	}
