@@ -39,12 +39,9 @@ func TestTestConnection(t *testing.T) {
 	result := d.run(t, "test", "main", "--send-to", "me@example.com")
 	want := "✓ connect    1.5 ms  192.0.2.1:587\n" +
 		"✓ greeting    20 ms  TLS 1.3, certificate of mx\n" +
-		"                     < 220-mx\n" +
-		"                     < 220 ready\uFFFD[2J\n" +
 		"✗ auth      1000 ms\n" +
-		"                     < 535 5.7.8 no\n" +
-		"– mail               not logged in\n" +
-		"! the certificate ends soon\n" +
+		"    < 535 5.7.8 no\n" +
+		"– not tried: mail\n" +
 		"\nThe password is wrong\nThe server says so.\n  1. Give another.\n  2. Ask.\n"
 	if diff := cmp.Diff(want, result.out); diff != "" || result.code != exitFailed {
 		t.Errorf("exit %d\n%s", result.code, diff)
@@ -344,5 +341,46 @@ func TestTokens(t *testing.T) {
 	run.run(t, "version").want(t, 0)
 	if diff := cmp.Diff([]string{"Bearer given", "Bearer of the environment"}, d.tokens); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// The worst that a test can print fits a terminal of 80 columns and 24 lines.
+func TestAFailedTestFitsAScreen(t *testing.T) {
+	t.Parallel()
+	answer := &postilionv1.TestConnectionResponse{
+		Diagnosis: &postilionv1.Diagnosis{
+			Title: "SMTP login is switched off for the whole organisation", Explanation: strings.Repeat("explains ", 25),
+			Remedies: []string{strings.Repeat("remedy ", 19), strings.Repeat("remedy ", 19), strings.Repeat("remedy ", 9)}, Link: "https://aka.ms/smtp_auth_disabled",
+		},
+		Proposals: []*postilionv1.Proposal{
+			{Smtp: &postilionv1.SmtpSettings{Port: 465, Security: postilionv1.Security_SECURITY_IMPLICIT_TLS}, Trial: postilionv1.Trial_TRIAL_LOGIN},
+			{Smtp: &postilionv1.SmtpSettings{Port: 2525, Security: postilionv1.Security_SECURITY_STARTTLS}, Trial: postilionv1.Trial_TRIAL_SESSION},
+		},
+		Warnings: []string{"the certificate ends soon"},
+	}
+	for _, name := range []string{"resolve", "connect", "greeting", "ehlo", "starttls", "tls", "auth", "mail", "rcpt", "rset", "quit"} {
+		stage := &postilionv1.TestStage{Name: name, Status: postilionv1.StageStatus_STAGE_STATUS_PASSED, Duration: durationpb.New(time.Second), Server: strings.Repeat("250 words ", 20)}
+		switch name {
+		case "auth":
+			stage.Status, stage.Server = postilionv1.StageStatus_STAGE_STATUS_FAILED, "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled for more information. [FR0P281CA0042.DEUP281.PROD.OUTLOOK.COM]"
+			stage.Detail = "the server refused"
+		case "mail", "rcpt", "rset":
+			stage.Status, stage.Detail = postilionv1.StageStatus_STAGE_STATUS_SKIPPED, "not reached"
+		}
+		answer.Stages = append(answer.Stages, stage)
+	}
+	result := start(t, map[string]any{"TestConnection": answer}).run(t, "test", "main")
+	lines := strings.Split(strings.TrimSuffix(result.out, "\n"), "\n")
+	if len(lines) > 24 {
+		t.Errorf("%d lines", len(lines))
+	}
+	for _, line := range lines {
+		if columns(line) > 80 {
+			t.Errorf("%d columns: %s", columns(line), line)
+		}
+	}
+	result.want(t, exitFailed, "✗ auth", "[FR0P281CA0042", "This works: --port 465 --security tls (the login was accepted)", "– not tried: mail, rcpt, rset", "more: https://aka.ms")
+	if strings.Contains(result.out, "2525") {
+		t.Error("more than one proposal")
 	}
 }
