@@ -307,6 +307,27 @@ func TestADisabledPlugin(t *testing.T) {
 	}
 }
 
+// A daemon that stops lets its plugins finish what they deliver.
+func TestAStopLetsPluginsFinish(t *testing.T) {
+	t.Parallel()
+	r, j := preparedRig(t, func(c *config.Config) { c.Drain = patience }), newJournal(t)
+	r.start()
+	r.addRecorder("recorder", j)
+	configure(t, r.admin, recorded("box", "recorder", j))
+	stalled := j.stall("after")
+	id := r.sendThrough("box")
+	stalled()
+	over := make(chan struct{})
+	go func() { defer close(over); r.stop() }()
+	await(t, "the daemon stops", func() bool { return strings.Contains(r.log.String(), "msg=stopping") })
+	j.goOn()
+	<-over
+	r.start()
+	if m := r.awaitState(id, sent); len(m.GetAttempts()) != 1 {
+		t.Errorf("it took %d attempts", len(m.GetAttempts()))
+	}
+}
+
 // A backup has the plugins with it.
 func TestABackupHasThePlugins(t *testing.T) {
 	t.Parallel()
