@@ -50,13 +50,18 @@ func AsError(err error) *Error {
 	result := &Error{Code: given.Code(), Message: given.Message(), cause: err}
 	for _, detail := range given.Details() {
 		if detail, ok := detail.(*postilionv1.ErrorDetail); ok {
-			result.Reason = detail.GetReason()
-			result.Fields = detail.GetFields()
-			result.Remedy = detail.GetRemedy()
-			result.RetryAfter = detail.GetRetryAfter().AsDuration()
+			result.take(detail)
 		}
 	}
 	return result
+}
+
+// take fills in what the daemon says in detail.
+func (e *Error) take(detail *postilionv1.ErrorDetail) {
+	e.Reason = detail.GetReason()
+	e.Fields = detail.GetFields()
+	e.Remedy = detail.GetRemedy()
+	e.RetryAfter = detail.GetRetryAfter().AsDuration()
 }
 
 // Error gives the message, and the remedy where the message does not hold it.

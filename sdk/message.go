@@ -80,6 +80,9 @@ type Options struct {
 	KeepContent bool
 	// NotifySender mails failures to the envelope sender.
 	NotifySender bool
+	// Origin is where the caller believes to be, such as the URL of its site.
+	// If the client's is another, the message is held: this is a copy.
+	Origin string
 }
 
 // Attachment is a file, or with a ContentID an image that the HTML shows as
@@ -183,6 +186,7 @@ func (o Options) request() *postilionv1.SendRequest {
 		Metadata:       o.Metadata,
 		KeepContent:    o.KeepContent,
 		NotifySender:   o.NotifySender,
+		Origin:         o.Origin,
 	}
 	if o.Wait != 0 {
 		request.Wait = durationpb.New(o.Wait)

@@ -159,7 +159,7 @@ func TestRequests(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	options := Options{
 		Connection: "main", Key: "k", Wait: time.Second, SendAt: at, ExpiresAfter: &week, Priority: postilionv1.Priority_PRIORITY_HIGH,
-		Tags: []string{"t"}, Metadata: map[string]string{"a": "b"}, KeepContent: true, NotifySender: true,
+		Tags: []string{"t"}, Metadata: map[string]string{"a": "b"}, KeepContent: true, NotifySender: true, Origin: "https://shop.example",
 	}
 	message := (&Message{
 		From: "Jane Doe <jane@example.com>", Sender: "s@example.com", ReplyTo: []string{"r@example.com"},

@@ -45,6 +45,10 @@ func (d *daemon) listen() error {
 	d.api.RegisterGRPC(d.grpc)
 	d.health = health.NewServer()
 	grpc_health_v1.RegisterHealthServer(d.grpc, d.health)
+	if d.options.Shutdown != nil {
+		registerController(d.grpc, d.options.Shutdown)
+		d.health.SetServingStatus("plugin", grpc_health_v1.HealthCheckResponse_SERVING)
+	}
 
 	mux := http.NewServeMux()
 	d.api.Handle(mux, options.HandlerOptions(true), options.HandlerOptions(false))

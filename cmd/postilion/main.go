@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"syscall"
 
 	"github.com/postilion-mail/postilion/cmd/postilion/internal/cli"
+	"github.com/postilion-mail/postilion/cmd/postilion/internal/sidecar"
 	"github.com/postilion-mail/postilion/internal/config"
 	"github.com/postilion-mail/postilion/internal/sendmail"
 	"github.com/postilion-mail/postilion/server"
@@ -73,5 +75,31 @@ func serve(ctx context.Context, configuration *config.Config, log *slog.Logger) 
 	// garbage collector runs at 64 MiB at the earliest, not all the time.
 	ballast := make([]byte, minHeap)
 	defer runtime.KeepAlive(ballast)
-	return server.Run(ctx, configuration, server.Options{Version: version, Log: log})
+	options := server.Options{Version: version, Log: log}
+	host, err := sidecar.Find(os.Getenv)
+	if err != nil {
+		return err
+	}
+	if host == nil {
+		return server.Run(ctx, configuration, options)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	// The log goes to a pipe of the host's. Once that is broken, writing to it
+	// must not end us in the middle of a delivery.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	go func() {
+		if host.Watch(ctx) {
+			log.Warn("the program that has launched the daemon is gone")
+			stop()
+		}
+	}()
+	options.Shutdown = stop
+	options.Ready = func(a server.Addresses) {
+		if err := host.Announce(os.Stdout, a.AdminSocket); err != nil {
+			log.Error("the program that has launched the daemon cannot be told where it listens", "error", err)
+			stop()
+		}
+	}
+	return server.Run(ctx, configuration, options)
 }

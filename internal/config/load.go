@@ -91,7 +91,7 @@ func (c *Config) set(s setting, v, origin string) error {
 // is one of these variables.
 func environment(environ []string, entries []setting) (values map[string]string, warnings []string) {
 	values = make(map[string]string)
-	known := []string{"CONFIG", "KEY", "TOKEN", "TOKEN_FILE", "SOCKET", "ADDRESS"}
+	known := []string{"CONFIG", "KEY", "TOKEN", "TOKEN_FILE", "SOCKET", "ADDRESS", "SIDECAR", "HOST_PID"}
 	for _, entry := range environ {
 		name, v, _ := strings.Cut(entry, "=")
 		rest, ours := strings.CutPrefix(name, prefix)

@@ -78,7 +78,7 @@ func TestEveryMethodHasARule(t *testing.T) {
 		}
 	}
 	for m := range rules {
-		if !known[m] && !strings.HasPrefix(m, "/grpc.health.v1.Health/") {
+		if !known[m] && !strings.HasPrefix(m, "/grpc.health.v1.Health/") && m != "/plugin.GRPCController/Shutdown" {
 			t.Errorf("there is a rule for %s, which is no method", m)
 		}
 	}

@@ -43,6 +43,9 @@ var rules = map[string]rule{
 	"/grpc.health.v1.Health/List":  {open: true},
 	"/grpc.health.v1.Health/Watch": {open: true},
 
+	// Of go-plugin: there only when a host has launched the daemon.
+	"/plugin.GRPCController/Shutdown": scope(registry.ScopeAdmin),
+
 	"/postilion.v1.MailerService/Configure":      scope(registry.ScopeConfigure),
 	"/postilion.v1.MailerService/TestConnection": scope(registry.ScopeConfigure),
 	"/postilion.v1.MailerService/Send":           scope(registry.ScopeSend),
