@@ -22,30 +22,51 @@ const programCopy = "postilion"
 // from may no longer be.
 type self struct{ file, sum string }
 
+// maxIsolated is how many processes a client may have for its connections,
+// which it may configure as it likes.
+const maxIsolated = 20
+
 // Isolate makes an instance that has a process of its own, which runs the
-// program of this one. The process ends when the instance is closed; one that
-// ends earlier is followed by another.
-func (m *Manager) Isolate(ctx context.Context, run Run, s plugin.Settings) (plugin.Instance, error) {
+// program of this one, for a connection of a client. The process ends when the
+// instance is closed; one that ends earlier is followed by another.
+func (m *Manager) Isolate(ctx context.Context, client string, run Run, s plugin.Settings) (plugin.Instance, error) {
 	program, err := m.program()
 	if err != nil {
 		return nil, fmt.Errorf("a process of its own: %w", err)
 	}
 	o := m.hostOptions(&Entry{Name: s.Connection, File: program.file, SHA256: program.sum, Run: run})
 	o.Dir, o.Private, o.SameUser = m.options.RunDir, nil, true
-	m.mu.Lock()
-	if m.closed {
-		m.mu.Unlock()
-		return nil, errors.New("the daemon stops")
+	process, err := m.superviseFor(client, o)
+	if err != nil {
+		return nil, unavailable(err)
 	}
-	process := host.Supervise(o, m.options.Policy)
-	m.isolated[process] = true
-	m.mu.Unlock()
 	in, err := process.Open(ctx, s)
 	if err != nil {
 		m.release(process)
 		return nil, err
 	}
 	return &ownProcess{Instance: in, process: process, manager: m}, nil
+}
+
+// superviseFor starts a process for a client.
+func (m *Manager) superviseFor(client string, o host.Options) (*host.Plugin, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	count := 0
+	for _, owner := range m.isolated {
+		if owner == client {
+			count++
+		}
+	}
+	switch {
+	case m.closed:
+		return nil, errors.New("the daemon stops")
+	case count >= maxIsolated:
+		return nil, fmt.Errorf("%d connections of the client have processes of their own already, and no more may; take isolation from some", count)
+	}
+	process := host.Supervise(o, m.options.Policy)
+	m.isolated[process] = client
+	return process, nil
 }
 
 // release ends a process that nobody uses.

@@ -92,8 +92,9 @@ type Manager struct {
 	change sync.Mutex // one change at a time
 	mu     sync.Mutex
 	known  map[string]*managed
-	// isolated are the processes of instances that have their own.
-	isolated map[*host.Plugin]bool
+	// isolated are the processes of instances that have their own, and whose
+	// client's they are.
+	isolated map[*host.Plugin]string
 	closed   bool
 
 	copying sync.Mutex // for self
@@ -113,7 +114,7 @@ type managed struct {
 
 // Open reads the plugins. Start starts them.
 func Open(ctx context.Context, o Options) (*Manager, error) {
-	m := &Manager{options: o.withDefaults(), known: make(map[string]*managed), isolated: make(map[*host.Plugin]bool)}
+	m := &Manager{options: o.withDefaults(), known: make(map[string]*managed), isolated: make(map[*host.Plugin]string)}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("plugins: %w", err)

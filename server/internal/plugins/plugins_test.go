@@ -263,3 +263,26 @@ func TestRunDir(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(got) })
 }
+
+// A client cannot have any number of processes.
+func TestProcessesOfAClient(t *testing.T) {
+	t.Parallel()
+	m := open(t, nil)
+	m.mu.Lock()
+	for range maxIsolated {
+		m.isolated[new(host.Plugin)] = "greedy"
+	}
+	m.mu.Unlock()
+	defer clear(m.isolated)
+	var waits *plugin.DeliveryError
+	if _, err := m.Isolate(t.Context(), "greedy", Run{}, plugin.Settings{}); !errors.As(err, &waits) || !strings.Contains(err.Error(), "no more") {
+		t.Errorf("one more gives %v", err)
+	}
+	in, err := m.Isolate(t.Context(), "modest", Run{}, plugin.Settings{Connection: "modest/box"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -19,16 +19,21 @@ func (m *Manager) Open(ctx context.Context, name string, s plugin.Settings) (plu
 	}
 	m.mu.Unlock()
 	if process == nil {
-		err := fmt.Errorf("the plugin %s does not run: %w", name, errDisabled)
-		return nil, &plugin.DeliveryError{Err: err, Outcome: plugin.Outcome{
-			Class: plugin.Temporary, Blame: plugin.BlameConnection, Phase: plugin.PhaseOpen, Inferred: true, Reply: err.Error(),
-		}}
+		return nil, unavailable(fmt.Errorf("the plugin %s does not run: %w", name, errDisabled))
 	}
 	in, err := process.Open(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	return &instance{Instance: in, plugin: name, process: process, options: &m.options}, nil
+}
+
+// unavailable is the error of a connection without process: its mail waits, or
+// takes another one.
+func unavailable(err error) error {
+	return &plugin.DeliveryError{Err: err, Outcome: plugin.Outcome{
+		Class: plugin.Temporary, Blame: plugin.BlameConnection, Phase: plugin.PhaseOpen, Inferred: true, Reply: err.Error(),
+	}}
 }
 
 // restartPatience is how long a delivery waits for a process that is started

@@ -49,7 +49,7 @@ func (c *Catalog) isolate(ctx context.Context, connection *registry.Connection, 
 		run.WritePaths = []string{c.CaptureDir}
 		run.NoNetwork = true
 	}
-	return c.Plugins.Isolate(ctx, run, settings)
+	return c.Plugins.Isolate(ctx, connection.Owner, run, settings)
 }
 
 // Serve serves a built-in transport in this process, for a daemon. It returns
