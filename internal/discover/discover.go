@@ -111,6 +111,8 @@ type Finder struct {
 	// own hosts, Elsewhere from where those redirect to. Neither may follow
 	// redirects; see Client.
 	Web, Elsewhere *http.Client
+
+	limit time.Duration // in place of lookupTime, for tests
 }
 
 // Find looks up how mail of an address or domain can be sent, best first. It
@@ -125,7 +127,7 @@ func (f *Finder) Find(ctx context.Context, address string) (Findings, error) {
 		out.add(preset(p, out.Address, FromProvider, out.Domain+" is a domain of "+p.Title))
 		return out, nil // its own records say the same, or less
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(f.limit, lookupTime))
 	defer cancel()
 	var mx exchangers
 	var srv, files answer

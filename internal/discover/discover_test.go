@@ -127,7 +127,7 @@ func TestFindWithoutDNS(t *testing.T) {
 		limit  time.Duration
 		note   string
 	}{
-		"failing": {failing, time.Minute, "server misbehaving"},
+		"failing": {failing, patience, "server misbehaving"},
 		"silent":  {silent, 200 * time.Millisecond, "did not answer in time"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	trialTime = 8 * time.Second // for one session, and for one login
-	parallel  = 8               // sessions at a time
+	trialTime = 10 * time.Second // for one session, and for one login
+	parallel  = 8                // sessions at a time
 )
 
 // Trial is how far a way was tried.
@@ -57,6 +57,8 @@ type Tryer struct {
 	// Settings are those that all trials share, such as ca_certificates. What
 	// would weaken a session is left out of them.
 	Settings plugin.Settings
+
+	limit time.Duration // in place of trialTime, for tests
 }
 
 // Try tries what was found, and if none of it works other ports of those hosts
@@ -315,7 +317,7 @@ func (t *Tryer) settings(f Found) plugin.Settings {
 
 // check runs the transport's test up to the login.
 func (t *Tryer) check(ctx context.Context, settings plugin.Settings, r *Result) {
-	limited, cancel := context.WithTimeout(ctx, trialTime)
+	limited, cancel := context.WithTimeout(ctx, cmp.Or(t.limit, trialTime))
 	defer cancel()
 	r.Trial, r.Failure = Session, nil
 	r.Facts = map[string]string{}

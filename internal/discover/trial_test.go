@@ -186,7 +186,7 @@ _submission._tcp.site.example.  SRV 2 1 587 out.site.example.
 	silent := smtptest.Script{Rules: []smtptest.Rule{{On: "CONNECT", Do: smtptest.Silence()}}}
 	w.scripted("127.0.9.2:465", "mail.site.example", silent)
 	w.scripted("127.0.9.3:587", "out.site.example", silent)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tryer := w.tryer()
 	results := tryer.Try(ctx, w.find(user), Credentials{Password: password})

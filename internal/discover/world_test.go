@@ -13,12 +13,16 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/postilion-mail/postilion/internal/dnstest"
 	"github.com/postilion-mail/postilion/internal/smtp"
 	"github.com/postilion-mail/postilion/internal/smtptest"
 	"github.com/postilion-mail/postilion/plugin"
 )
+
+// patience bounds what should not take long, for machines that are busy.
+const patience = time.Minute
 
 // world is a small Internet on loopback: names by a real DNS server, web and
 // mail servers at the usual ports of addresses of their own, which dials find
@@ -127,7 +131,7 @@ func (w *world) client() *http.Client {
 }
 
 func (w *world) finder() *Finder {
-	return &Finder{Resolver: w.dns.Resolver(), Web: w.client(), Elsewhere: w.client()}
+	return &Finder{Resolver: w.dns.Resolver(), Web: w.client(), Elsewhere: w.client(), limit: patience}
 }
 
 func (w *world) find(address string) Findings {
@@ -144,6 +148,7 @@ func (w *world) tryer() *Tryer {
 	transport := smtp.New(smtp.Options{Dial: w.dial, Resolver: w.dns.Resolver(), HelloName: "client.example"})
 	return &Tryer{
 		Open:     transport.Open,
+		limit:    patience,
 		Settings: plugin.Settings{Connection: "test", Values: map[string]any{"ca_certificates": w.ca.PEM()}},
 	}
 }
