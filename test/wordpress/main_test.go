@@ -12,6 +12,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -213,4 +214,20 @@ func read(t testing.TB, path string) string {
 func await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	daemontest.Await(t, what, holds)
+}
+
+// subfolder makes a folder that other users can go through.
+func subfolder(t testing.TB, folder, name string) string {
+	t.Helper()
+	path := filepath.Join(folder, name)
+	if err := os.Mkdir(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// script is the code of a file of testdata, for the inside of WordPress.
+func script(t testing.TB, name string) string {
+	t.Helper()
+	return strings.TrimPrefix(read(t, filepath.Join("testdata", name)), "<?php")
 }

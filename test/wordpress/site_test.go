@@ -52,7 +52,7 @@ func newSite(t testing.TB, folder, constants string) *site {
 	s.configure(constants)
 	s.chown(s.root)
 	s.php(`wp_install("Lab & <b>Söhne</b>", "` + adminName + `", "` + adminMail + `", false, "", "` + adminPassword + `");
-		update_option("timezone_string", "UTC"); update_option("admin_email_lifespan", time() + 1e9);`)
+		update_option("home", "http://blog.example.net"); update_option("timezone_string", "UTC"); update_option("admin_email_lifespan", time() + 1e9);`)
 	t.Cleanup(s.checkLog)
 	return s
 }
@@ -256,6 +256,7 @@ http {
 		index index.php;
 		location ~ \.php$ {
 			include /etc/nginx/fastcgi_params;
+			fastcgi_param HTTP_HOST $host:$server_port;
 			fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
 			fastcgi_pass unix:`+s.folder+`/fpm.sock;
 			fastcgi_read_timeout 120s;

@@ -113,8 +113,11 @@ final class Handover
             __('Postilion did not take the message: %s', 'postilion'),
             $e->getMessage()
         );
+        if (preg_grep('/\.from$/', $e->getFields()) !== []) {
+            $text .= '. ' . __('The From address of the site is set in Settings > Postilion.', 'postilion');
+        }
         if ($e->mayBeAccepted()) {
-            $text .= ' ' . __('The answer was lost: it may be sent all the same.', 'postilion');
+            $text .= '. ' . __('The answer was lost: it may be sent all the same.', 'postilion');
         }
         return $text;
     }

@@ -65,6 +65,24 @@ class Mailer extends BaseMailer
     }
 
     /**
+     * Turns whatever else goes wrong into what wp_mail() expects: a mail that
+     * cannot be built must not end the visitor's request.
+     *
+     * @inheritDoc
+     */
+    public function send()
+    {
+        try {
+            return parent::send();
+        } catch (Exception $e) {
+            throw $e;
+        } catch (\Throwable $e) {
+            $this->setError($e->getMessage());
+            throw new Exception($e->getMessage(), self::STOP_CRITICAL, $e);
+        }
+    }
+
+    /**
      * Builds the message in the form for SMTP, since the one for mail() shows
      * the blind copies in the header and leaves To and Subject to mail().
      *

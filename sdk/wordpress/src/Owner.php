@@ -13,7 +13,7 @@ final class Owner
     {
         global $phpmailer;
         $file = self::file('wp_mail');
-        if ($file !== wp_normalize_path(ABSPATH . WPINC . '/pluggable.php')) {
+        if ($file !== self::real(ABSPATH . WPINC . '/pluggable.php')) {
             return self::name($file);
         }
         if (is_object($phpmailer) && !$phpmailer instanceof Mailer) {
@@ -31,7 +31,7 @@ final class Owner
     private static function file(string $function): string
     {
         try {
-            return wp_normalize_path((string) (new \ReflectionFunction($function))->getFileName());
+            return self::real((string) (new \ReflectionFunction($function))->getFileName());
         } catch (\ReflectionException $e) {
             return '';
         }
@@ -39,15 +39,21 @@ final class Owner
 
     private static function fileOfClass(string $class): string
     {
-        return wp_normalize_path((string) (new \ReflectionClass($class))->getFileName());
+        return self::real((string) (new \ReflectionClass($class))->getFileName());
+    }
+
+    /** A path without links: installations share folders by them. */
+    private static function real(string $path): string
+    {
+        return wp_normalize_path(realpath($path) ?: $path);
     }
 
     /** The name of the plugin that a file belongs to, else the file. */
     private static function name(string $file): string
     {
-        $folder = wp_normalize_path(WP_PLUGIN_DIR) . '/';
+        $folder = self::real(WP_PLUGIN_DIR) . '/';
         if (strncmp($file, $folder, strlen($folder)) !== 0) {
-            return str_replace(wp_normalize_path(ABSPATH), '', $file);
+            return str_replace(self::real(ABSPATH) . '/', '', $file);
         }
         $plugin = explode('/', substr($file, strlen($folder)))[0];
         if (!function_exists('get_plugins')) {

@@ -70,7 +70,8 @@ final class SiteHealth
         } catch (PostilionException $e) {
             return self::result($test, 'critical', __('It is not known whether mail can leave', 'postilion'), [$e->getMessage()]);
         }
-        if ($connection === null || ($connection['custom']['transport'] ?? '') === 'capture') {
+        // Of a connection that is shared with the site only the name is shown.
+        if ($connection === null || ($connection['custom']['transport'] ?? $connection['name']) === 'capture') {
             return self::result($test, 'critical', __('Mail of this site is kept on the server and does not leave it', 'postilion'), [
                 __('Set a connection in Settings > Postilion.', 'postilion'),
             ]);

@@ -20,6 +20,9 @@ final class TestMail
     /** @var Receipt|null what the sidecar said; null if the mail did not reach it */
     public $receipt = null;
 
+    /** @var string its envelope sender, if it reached the sidecar */
+    public $from = '';
+
     /** Sends one by wp_mail() and waits for the first attempt. */
     public static function send(string $to, bool $html): self
     {
@@ -30,8 +33,9 @@ final class TestMail
                 $options->priority = 'high';
                 return $options;
             }],
-            ['postilion_accepted', static function (Receipt $receipt) use ($mail): void {
+            ['postilion_accepted', static function (Receipt $receipt, Letter $letter) use ($mail): void {
                 $mail->receipt = $receipt;
+                $mail->from = $letter->from;
             }],
             ['wp_mail_failed', static function (\WP_Error $error) use ($mail): void {
                 $mail->error = $error->get_error_message();
@@ -45,7 +49,7 @@ final class TestMail
             }],
         ];
         foreach ($hooks as [$hook, $do]) {
-            add_filter($hook, $do, PHP_INT_MAX);
+            add_filter($hook, $do, PHP_INT_MAX, 2);
         }
         try {
             $mail->sent = wp_mail(

@@ -69,7 +69,7 @@ final class Notices
             wp_die(esc_html__('Sorry, you are not allowed to do that.', 'postilion'), 403);
         }
         Failures::dismiss();
-        wp_safe_redirect(wp_get_referer() ?: admin_url());
+        wp_redirect(admin_url());
         exit;
     }
 

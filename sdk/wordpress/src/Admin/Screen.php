@@ -75,7 +75,7 @@ final class Screen
     public function go(string $tab, string $kind, array $paragraphs, array $more = []): void
     {
         set_transient(self::flash(), [$kind, $paragraphs], MINUTE_IN_SECONDS);
-        wp_safe_redirect($this->url($tab, $more));
+        wp_redirect($this->url($tab, $more)); // not the safe one: the admin may be on another host than the site
         exit;
     }
 

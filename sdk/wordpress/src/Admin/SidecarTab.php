@@ -167,7 +167,7 @@ final class SidecarTab implements Tab
             'fallback',
             __('When it is away', 'postilion'),
             Html::select('fallback', $this->value('fallback'), [
-                'spool' => __('Keep the mail in the maildrop; it is sent when the sidecar is back', 'postilion'),
+                'spool' => __('Keep mail in the maildrop until it is back', 'postilion'),
                 'native' => __('Send as WordPress would without this plugin', 'postilion'),
                 'fail' => __('Let wp_mail() fail', 'postilion'),
             ], ['disabled' => $settings->lock('fallback') !== '']),

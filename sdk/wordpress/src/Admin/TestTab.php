@@ -36,7 +36,7 @@ final class TestTab implements Tab
         }
         set_time_limit(120);
         $mail = TestMail::send($to, Screen::posted('html') !== '');
-        $this->result = '<h2>' . esc_html__('Delivery', 'postilion') . '</h2>' . self::delivery($mail) . $this->transcript($to);
+        $this->result = '<h2>' . esc_html__('Delivery', 'postilion') . '</h2>' . self::delivery($mail) . $this->transcript($to, $mail->from);
     }
 
     public function render(): void
@@ -84,7 +84,7 @@ final class TestTab implements Tab
     }
 
     /** What the server says stage by stage, and what the domain publishes. */
-    private function transcript(string $to): string
+    private function transcript(string $to, string $from): string
     {
         $settings = $this->screen->settings();
         $peer = Peer::known($settings);
@@ -97,7 +97,10 @@ final class TestTab implements Tab
             if ($name === '') {
                 return '';
             }
-            $test = $client->testConnection($name, ['recipient' => $to, 'checkDomain' => true]);
+            $test = $client->testConnection($name, ['recipient' => $to]);
+            if ($from !== '') {
+                $test['domain'] = $client->checkDomain($from, ['connection' => $name]);
+            }
         } catch (PostilionException $e) {
             return Html::notice('info', [$e->getMessage()]);
         }
