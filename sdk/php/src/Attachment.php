@@ -32,14 +32,18 @@ final class Attachment
      */
     public static function file(string $path, string $filename = '', string $contentType = ''): self
     {
-        // A directory can be opened, so that only the reading fails.
-        $readable = $path !== '' && strpos($path, "\0") === false && !is_dir($path);
-        $content = $readable ? @file_get_contents($path) : false;
+        $why = self::unreadable($path);
+        $content = false;
+        if ($why === '') {
+            $content = Quiet::call(static function () use ($path) {
+                return file_get_contents($path);
+            }, $why);
+        }
         if ($content === false) {
             throw PostilionException::make(
                 'invalid_argument',
                 'attachment_unreadable',
-                "the attachment $path cannot be read: " . self::why($path),
+                "the attachment $path cannot be read: $why",
                 'give the path of a file that PHP may read',
                 ['message.attachments']
             );
@@ -66,15 +70,12 @@ final class Attachment
         return $this->parts;
     }
 
-    private static function why(string $path): string
+    /** Why a path cannot be that of a file; else an empty string. */
+    private static function unreadable(string $path): string
     {
         if ($path === '' || strpos($path, "\0") !== false) {
             return 'that is not a path';
         }
-        if (is_dir($path)) {
-            return 'it is a directory';
-        }
-        $text = error_get_last()['message'] ?? 'unknown reason';
-        return trim(substr((string) strrchr(':' . $text, ':'), 1));
+        return @is_dir($path) ? 'it is a directory' : '';
     }
 }

@@ -218,7 +218,7 @@ class Client
             if ($this->config->spool === '' || !$e->isTemporary()) {
                 throw $e;
             }
-            return (new Spool($this->config->spool))->put($body, $recipients, $from, $this->config->token(), $e);
+            return (new Spool($this->config))->put($body, $recipients, $from, $e);
         }
     }
 

@@ -45,6 +45,11 @@ final class Config
                 $this->set((string) $name, $value);
             }
         }
+        // Here and not in set(): a stack trace shows arguments.
+        if (preg_match('/[^\x21-\x7e]/', $this->token) === 1) {
+            $text = 'the token has characters that no token has';
+            throw self::wrong('token', $text, 'copy it again, without line breaks');
+        }
         $this->aim($target);
         if ($this->timeout <= 0 || $this->connect_timeout <= 0) {
             throw self::wrong('timeout', 'timeout and connect_timeout are not above 0', 'give seconds, such as 5.0');
@@ -97,10 +102,6 @@ final class Config
         }
         if (!is_string($value)) {
             throw self::wrong($name, "$name is not a string", 'give one, or leave it out');
-        }
-        if ($name === 'token' && preg_match('/[^\x21-\x7e]/', $value) === 1) {
-            $text = 'the token has characters that no token has';
-            throw self::wrong($name, $text, 'copy it again, without line breaks');
         }
         $this->$name = $value;
     }

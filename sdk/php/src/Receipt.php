@@ -19,7 +19,7 @@ final class Receipt
     public $recipients;
     /** @var bool whether the idempotency key was known and this is the earlier message */
     public $replayed;
-    /** @var ?\DateTimeImmutable */
+    /** @var string when, as "2026-01-31T12:00:00.5Z"; empty if it was spooled */
     public $acceptTime;
     /** @var string name of the connection that it goes through first */
     public $connection;
@@ -38,7 +38,7 @@ final class Receipt
         $this->state = str_replace('MESSAGE_STATE_', '', (string) ($answer['state'] ?? ''));
         $this->recipients = $answer['recipients'] ?? [];
         $this->replayed = (bool) ($answer['replayed'] ?? false);
-        $this->acceptTime = date_create_immutable((string) ($answer['acceptTime'] ?? 'now')) ?: null;
+        $this->acceptTime = (string) ($answer['acceptTime'] ?? '');
         $this->connection = (string) ($answer['connection'] ?? '');
         $this->spooled = $spooled;
     }

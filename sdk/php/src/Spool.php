@@ -21,12 +21,15 @@ final class Spool
 {
     private const MAGIC = 'postilion-maildrop 1';
 
+    /** @var Config */
+    private $config;
     /** @var string */
     private $directory;
 
-    public function __construct(string $directory)
+    public function __construct(Config $config)
     {
-        $this->directory = rtrim($directory, '/');
+        $this->config = $config;
+        $this->directory = rtrim($config->spool, '/');
     }
 
     /**
@@ -35,20 +38,14 @@ final class Spool
      *
      * @param string $request SendRequest in JSON
      * @param string[] $recipients
-     * @param string $token proves to the daemon who wrote the file, without standing in it
      * @param PostilionException $why what kept the daemon from taking it
      *
      * @throws SpoolException if that cannot be done either
      */
-    public function put(
-        string $request,
-        array $recipients,
-        ?string $from,
-        string $token,
-        PostilionException $why
-    ): Receipt {
+    public function put(string $request, array $recipients, ?string $from, PostilionException $why): Receipt
+    {
         $key = bin2hex(random_bytes(16));
-        $head = $this->head($key, $recipients, $from, $request, $token);
+        $head = $this->head($key, $recipients, $from, $request);
         $problem = $this->write($key, $head . $request);
         if ($problem !== '') {
             $text = $why->getMessage() . "; nor could the message be left in the spool $this->directory: $problem";
@@ -64,7 +61,7 @@ final class Spool
      *
      * @param string[] $recipients
      */
-    private function head(string $key, array $recipients, ?string $from, string $request, string $token): string
+    private function head(string $key, array $recipients, ?string $from, string $request): string
     {
         $head = self::MAGIC . "\nkey: $key\ncreated: " . time() . "\nform: request\n";
         if ($from !== null && self::isLine($from)) {
@@ -76,7 +73,9 @@ final class Spool
         $head .= "notify-sender: yes\nlength: " . strlen($request) . "\n";
         $digest = hash('sha256', $head . $request, true);
         $head .= 'sha256: ' . bin2hex($digest) . "\n";
+        $token = $this->config->token();
         if ($token !== '') {
+            // Proves to the daemon who wrote the file, without standing in it.
             $head .= 'proof: ' . hash_hmac('sha256', self::MAGIC . $digest, hash('sha256', $token, true)) . "\n";
         }
         return $head . "\n";
@@ -90,37 +89,38 @@ final class Spool
     /** Gives what went wrong, or an empty string. */
     private function write(string $key, string $data): string
     {
+        $done = Quiet::call(function () use ($key, $data): bool {
+            return $this->tryWrite($key, $data);
+        }, $warning);
+        return $done ? '' : $warning ?? 'it cannot be written; see whether the disk is full';
+    }
+
+    private function tryWrite(string $key, string $data): bool
+    {
         $temporary = "$this->directory/.$key";
-        error_clear_last();
-        $file = @fopen($temporary, 'xb'); // never follows a link
+        $file = fopen($temporary, 'xb'); // never follows a link
         if ($file === false) {
-            return self::lastError();
+            return false;
         }
         // The set-group-id bit of the daemon's directory gives the file the daemon's group.
         $mode = fileperms($this->directory) & 02000 ? 0640 : 0600;
-        $done = @chmod($temporary, $mode) && self::writeAll($file, $data) && self::sync($file)
-            && @rename($temporary, "$this->directory/$key");
-        $problem = $done ? '' : self::lastError();
+        $done = chmod($temporary, $mode) && self::writeAll($file, $data) && self::sync($file)
+            && rename($temporary, "$this->directory/$key");
         if ($done) {
             // Makes the new name last: the journal of ext4, XFS and Btrfs has it with the file.
             self::sync($file);
         } else {
-            @unlink($temporary);
+            unlink($temporary);
         }
         fclose($file);
-        return $problem;
-    }
-
-    private static function lastError(): string
-    {
-        return error_get_last()['message'] ?? 'it cannot be written; see whether the disk is full';
+        return $done;
     }
 
     /** @param resource $file */
     private static function writeAll($file, string $data): bool
     {
         for ($at = 0, $size = strlen($data); $at < $size; $at += $written) {
-            $written = @fwrite($file, $at === 0 ? $data : substr($data, $at));
+            $written = fwrite($file, $at === 0 ? $data : substr($data, $at));
             if ($written === false || $written === 0) {
                 return false;
             }
@@ -131,6 +131,6 @@ final class Spool
     /** @param resource $file */
     private static function sync($file): bool
     {
-        return !function_exists('fsync') || @fsync($file);
+        return !function_exists('fsync') || fsync($file);
     }
 }

@@ -134,6 +134,32 @@ final class FailureTest extends DaemonTestCase
         self::assertInstanceOf(Client::class, new Client('', ['token' => null, 'spool' => null]));
     }
 
+    /** Not even the beginning of the token, as in a stack trace. @dataProvider ways */
+    public function testTokenIsNeverShown(string $http): void
+    {
+        $token = self::fixture('token');
+        ini_set('zend.exception_ignore_args', '0');
+        $options = ['http' => $http, 'token' => $token];
+        foreach (
+            [
+                static function () use ($options): void {
+                    (new Client('/nonexistent.sock', $options + ['spool' => '/nonexistent']))->sendRaw('x');
+                },
+                static function () use ($options): void {
+                    (new Client(self::fixture('stranger'), $options))->serverInfo();
+                },
+                static function () use ($options): void {
+                    (new Client('', ['token' => $options['token'] . "\n"]));
+                },
+                static function () use ($options): void {
+                    (new Client('http://mail.example.com', $options));
+                },
+            ] as $call
+        ) {
+            self::assertStringNotContainsString(substr($token, 0, 12), (string) self::fails($call));
+        }
+    }
+
     /** @dataProvider ways */
     public function testWhoCalls(string $http): void
     {

@@ -43,8 +43,8 @@ class PostilionException extends \RuntimeException
     private $fields = [];
     /** @var string */
     private $remedy = '';
-    /** @var ?\DateTimeImmutable */
-    private $retryAfter = null;
+    /** @var string */
+    private $retryAfter = '';
     /** @var bool */
     private $mayBeAccepted = false;
 
@@ -105,9 +105,7 @@ class PostilionException extends \RuntimeException
             (string) ($detail['remedy'] ?? ''),
             array_map('strval', (array) ($detail['fields'] ?? []))
         );
-        if (isset($detail['retryAfter'])) {
-            $exception->retryAfter = date_create_immutable((string) $detail['retryAfter']) ?: null;
-        }
+        $exception->retryAfter = (string) ($detail['retryAfter'] ?? '');
         return $exception;
     }
 
@@ -156,7 +154,8 @@ class PostilionException extends \RuntimeException
     /** When it makes sense to try again; null if that is not known. */
     public function getRetryAfter(): ?\DateTimeImmutable
     {
-        return $this->retryAfter;
+        // Not earlier: without its time zones, as in a chroot, PHP cannot read a time.
+        return $this->retryAfter === '' ? null : (date_create_immutable($this->retryAfter) ?: null);
     }
 
     /**

@@ -33,17 +33,20 @@ abstract class Http
     /** The way that the configuration asks for, or the best that there is. */
     public static function open(Config $config): self
     {
-        $curl = extension_loaded('curl') && defined('CURLOPT_UNIX_SOCKET_PATH');
-        if ($config->http === 'curl' && !$curl) {
-            throw PostilionException::make(
-                'invalid_argument',
-                'invalid_option',
-                'Postilion: http is "curl", but PHP has no ext-curl',
-                'install it (on Debian: apt-get install php-curl), or leave the option out',
-                ['http']
-            );
+        // Both may also stand in disable_functions.
+        if ($config->http !== 'stream' && function_exists('curl_exec')) {
+            return new CurlHttp($config);
         }
-        return $curl && $config->http !== 'stream' ? new CurlHttp($config) : new StreamHttp($config);
+        if ($config->http !== 'curl' && function_exists('stream_socket_client')) {
+            return new StreamHttp($config);
+        }
+        throw PostilionException::make(
+            'failed_precondition',
+            'no_http',
+            'this PHP has no ' . (['curl' => 'curl_exec', 'stream' => 'stream_socket_client'][$config->http]
+                ?? 'curl_exec and no stream_socket_client'),
+            'install ext-curl (on Debian: apt-get install php-curl), or take one of them out of disable_functions'
+        );
     }
 
     /**

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Postilion\Http;
 
+use Postilion\Quiet;
+
 /**
  * By PHP's own streams, where ext-curl is not there: one connection a call.
  *
@@ -33,9 +35,15 @@ final class StreamHttp extends Http
             $headers[] = "Host: $host";
             $headers[] = 'Connection: close';
             $headers[] = 'Content-Length: ' . strlen($body);
+            $head = "POST $path HTTP/1.1\r\n" . implode("\r\n", $headers) . "\r\n\r\n";
             // A daemon that refuses early closes before it has read all, but
             // what it said can still be read.
-            $this->write("POST $path HTTP/1.1\r\n" . implode("\r\n", $headers) . "\r\n\r\n" . $body);
+            if (strlen($body) < self::BLOCK) {
+                $this->write($head . $body); // in one packet
+            } else {
+                $this->write($head);
+                $this->write($body);
+            }
             return $this->response();
         } finally {
             fclose($this->stream);
@@ -51,21 +59,15 @@ final class StreamHttp extends Http
         }
         $errno = 0;
         $text = '';
-        $warnings = []; // the first has the reason where TLS is it
-        set_error_handler(static function (int $level, string $warning) use (&$warnings): bool {
-            $warnings[] = (string) preg_replace('/^stream_socket_client\(\): /', '', $warning);
-            return true;
-        });
-        try {
-            $stream = stream_socket_client($this->address(), $errno, $text, $left, STREAM_CLIENT_CONNECT, $context);
-        } finally {
-            restore_error_handler();
-        }
+        $connect = function () use (&$errno, &$text, $left, $context) {
+            return stream_socket_client($this->address(), $errno, $text, $left, STREAM_CLIENT_CONNECT, $context);
+        };
+        $stream = Quiet::call($connect, $warning);
         if ($stream === false) {
             if ($text === 'Connection timed out' || $text === 'Operation now in progress') {
                 throw Failure::timeout($this->where(), false);
             }
-            throw $this->unreachable((int) $errno, $text !== '' ? $text : $warnings[0] ?? 'no reason');
+            throw $this->unreachable((int) $errno, $text !== '' ? $text : $warning ?? 'no reason');
         }
         stream_set_blocking($stream, false);
         $this->stream = $stream;
