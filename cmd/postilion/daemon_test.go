@@ -16,6 +16,7 @@ import (
 
 	"github.com/postilion-mail/postilion/cmd/postilion/internal/cli"
 	"github.com/postilion-mail/postilion/internal/config"
+	"github.com/postilion-mail/postilion/internal/dnstest"
 	"github.com/postilion-mail/postilion/internal/smtptest"
 	"github.com/postilion-mail/postilion/server"
 )
@@ -98,7 +99,7 @@ func shortDir(t *testing.T) string {
 
 // serveOn runs the daemon on a data directory until stop is called, or the test
 // ends.
-func serveOn(t *testing.T, data string) (d *daemon, stop func()) {
+func serveOn(t *testing.T, data string, flags ...string) (d *daemon, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan int, 1)
@@ -108,7 +109,7 @@ func serveOn(t *testing.T, data string) (d *daemon, stop func()) {
 		here.Serve = func(ctx context.Context, configuration *config.Config, log *slog.Logger) error {
 			return server.Run(ctx, configuration, server.Options{Version: "real", Log: log, Ready: func(server.Addresses) { close(ready) }})
 		}
-		ended <- cli.Run(ctx, []string{"serve", "--data-dir", data, "--grpc-listen", "off", "--http-listen", "off"}, here)
+		ended <- cli.Run(ctx, append([]string{"serve", "--data-dir", data, "--grpc-listen", "off", "--http-listen", "off"}, flags...), here)
 	}()
 	stop = sync.OnceFunc(func() {
 		cancel()
@@ -145,7 +146,7 @@ func (d *daemon) until(t *testing.T, text string, args ...string) {
 func TestWrongPassword(t *testing.T) {
 	t.Parallel()
 	provider := smtptest.Start(t, smtptest.Account("u@example.com", "right"))
-	d := startDaemon(t)
+	d, _ := serveOn(t, shortDir(t), "--dns-server", dnstest.Start(t, "").Address())
 	d.run(t, "doctor").want(t, 0, "no connection delivers yet")
 	port := regexp.MustCompile(`\d+$`).FindString(provider.Address())
 	d.run(t, "configure", "main", "--host", "localhost", "--port", port, "--ca-file", write(t, "ca.pem", provider.CA().PEM()),
@@ -156,7 +157,7 @@ func TestWrongPassword(t *testing.T) {
 	d.until(t, "535", "connections", "list")
 	d.run(t, "connections", "list").want(t, 0, "main (default)", "paused", "alarm: ")
 	d.run(t, "messages", "list", "--state", "deferred", "--tag", "t").want(t, 0, "deferred", "jane@example.net", "next attempt", "535")
-	d.run(t, "doctor").want(t, exitFailed, "✗ connection main: paused", "1 messages are deferred")
+	d.run(t, "doctor", "--no-test").want(t, exitFailed, "✗ connection admin/main: paused", "1 recipient is waiting for another attempt")
 
 	d.run(t, "configure", "main", "--host", "127.0.0.1").want(t, exitData, "password")
 	d.run(t, "configure", "main", "--password-file", write(t, "password", "right")).want(t, 0, "changed")
@@ -166,7 +167,7 @@ func TestWrongPassword(t *testing.T) {
 	}
 	d.until(t, "sent", "messages", "list", "--recipient", "jane@example.net")
 	d.run(t, "test", "main").want(t, 0, "All stages passed", "certificate of localhost")
-	d.run(t, "doctor").want(t, 0, "✓ connections: ", "✓ waiting mail")
+	d.run(t, "doctor", "--no-test").want(t, 0, "✓ connection: 1 that deliver", "✓ queue: ")
 }
 
 // TestEveryCommand tries the commands against the daemon itself.

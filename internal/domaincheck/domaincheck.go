@@ -137,11 +137,13 @@ func (k *check) add(f Finding) {
 }
 
 // unknown is the finding for a lookup that failed.
-func (k *check) unknown(name, record string, err error) {
-	k.add(Finding{
+func unknown(name, record string, err error) *Finding {
+	return &Finding{
 		Name: name, Code: name + ".unknown", Status: Unknown, Record: record,
 		Detail: "The name system gave no answer about " + record + ": " + err.Error() + ".",
 		Remedies: []string{"Try again later.",
 			"If it stays so, look whether the name servers of the domain answer."},
-	})
+	}
 }
+
+func (k *check) unknown(name, record string, err error) { k.add(*unknown(name, record, err)) }

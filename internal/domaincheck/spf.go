@@ -96,14 +96,24 @@ func (k *check) soundSPF(ctx context.Context, domain, record string, sends bool)
 		return
 	}
 	base := Finding{Name: "spf", Record: domain, Found: []string{record}}
+	loose, cure := looseSPF(base, record)
 	broken := k.brokenSPF(ctx, base, walk, record)
-	loose := k.looseSPF(base, record)
+	var unfit *Finding
 	if broken || !sends {
 		k.answerSPF(sends, no)
-	} else if !k.sender(ctx, base, walk, record) {
-		broken = true
+	} else if unfit = k.sender(ctx, base, walk); unfit != nil && unfit.Code == "spf.provider_missing" {
+		cure = withInclude(cure, k.Includes[0])
+		unfit.Publish = cure
 	}
-	if !broken && !loose {
+	if loose != nil && cure != record {
+		loose.Publish = cure // one record that mends both
+	}
+	for _, f := range []*Finding{unfit, loose} {
+		if f != nil {
+			k.add(*f)
+		}
+	}
+	if !broken && loose == nil && unfit == nil {
 		f := base
 		f.Code, f.Status = "spf.ok", OK
 		f.Detail = fmt.Sprintf("The record is sound and takes %d of 10 lookups", walk.count)
@@ -162,103 +172,96 @@ func (k *check) brokenSPF(ctx context.Context, base Finding, walk *spfWalk, reco
 	return len(walk.faults) > 0 || walk.count > spfLookups || walk.voids > spfVoids
 }
 
-// looseSPF reports a record that says too little, and whether it did.
-func (k *check) looseSPF(base Finding, record string) bool {
+// looseSPF is about a record that says too little; nil if it does not. The
+// cure is the record as it should be in that respect.
+func looseSPF(f Finding, record string) (loose *Finding, cure string) {
 	terms, err := parseSPF(record)
 	if err != nil {
-		return false // is reported already
+		return nil, record // that is reported
 	}
 	at := slices.IndexFunc(terms, func(t spfTerm) bool { return t.name == "all" })
 	redirects := slices.ContainsFunc(terms, func(t spfTerm) bool { return t.name == "redirect" })
-	f := base
 	switch {
 	case at >= 0 && terms[at].qualifier == '+':
 		f.Code, f.Status = "spf.pass_all", Failed
-		f.Detail = "The record ends with +all: every machine in the world may send mail as " + base.Record + ", and filters hold that against the domain."
-		f.Publish = strings.Replace(record, terms[at].text, "~all", 1)
+		f.Detail = "The record ends with +all: every machine in the world may send mail as " + f.Record + ", and filters hold that against the domain."
+		cure = strings.Replace(record, terms[at].text, "~all", 1)
 	case at >= 0 && terms[at].qualifier == '?':
 		f.Code, f.Status = "spf.neutral_all", Warning
 		f.Detail = "The record ends with ?all, which says nothing about other servers: forged mail looks like yours."
-		f.Publish = strings.Replace(record, terms[at].text, "~all", 1)
+		cure = strings.Replace(record, terms[at].text, "~all", 1)
 	case at < 0 && !redirects:
 		f.Code, f.Status = "spf.no_all", Warning
 		f.Detail = "The record has no all at its end, so it says nothing about other servers."
-		f.Publish = record + " ~all"
+		cure = record + " ~all"
 	case at >= 0 && at < len(terms)-1 && slices.ContainsFunc(terms[at+1:], func(t spfTerm) bool { return t.qualifier != 0 }):
 		f.Code, f.Status = "spf.after_all", Warning
 		f.Detail = fmt.Sprintf("What stands after %s is never looked at.", terms[at].text)
 		f.Remedies = []string{"Move " + terms[at].text + " to the end."}
+		return &f, record
 	default:
-		return false
+		return nil, record
 	}
-	if f.Publish != "" {
-		f.Remedies = []string{"Put ~all at the end; when all mail passes, -all."}
-	}
-	k.add(f)
-	return true
+	f.Remedies = []string{"Put ~all at the end; when all mail passes, -all."}
+	return &f, cure
 }
 
-// sender looks whether the mail that we send passes. It is false if that is
-// reported as a fault.
-func (k *check) sender(ctx context.Context, base Finding, walk *spfWalk, record string) bool {
+// sender looks whether the mail that we send passes; nil if it does, or nobody
+// can say.
+func (k *check) sender(ctx context.Context, f Finding, walk *spfWalk) *Finding {
 	if len(k.Includes) == 0 {
-		return k.hostPasses(ctx, base, record)
+		return k.hostPasses(ctx, f)
 	}
 	for _, include := range k.Includes {
 		if slices.Contains(walk.passes, strings.ToLower(include)) {
 			k.spfPasses = yes
-			return true
+			return nil
 		}
 	}
+	pass := false
 	networks, err := k.networks(ctx, k.Includes[0])
 	if err == nil && len(networks) > 0 {
-		var pass bool
-		if pass, err = k.allPass(ctx, base.Record, networks); err == nil && pass {
-			k.spfPasses = yes // the networks stand in the record themselves
-			return true
-		}
+		pass, err = k.allPass(ctx, f.Record, networks)
 	}
-	if err != nil {
-		k.unknown("spf", k.Includes[0], err)
-		return false
+	switch {
+	case err != nil:
+		return unknown("spf", k.Includes[0], err)
+	case pass: // the networks stand in the record themselves
+		k.spfPasses = yes
+		return nil
 	}
 	k.spfPasses = no
-	f := base
-	f.Code, f.Status, f.Publish = "spf.provider_missing", Failed, withInclude(record, k.Includes[0])
+	f.Code, f.Status = "spf.provider_missing", Failed
 	f.Detail = "The record does not let mail of " + k.senderName() + " pass, so receivers take it for forged."
 	f.Remedies = []string{"Replace the record by the one below, which has include:" + k.Includes[0] + "."}
-	k.add(f)
-	return false
+	return &f
 }
 
 // hostPasses judges by the addresses of the server that mail is given to:
 // those that it sends from may be others.
-func (k *check) hostPasses(ctx context.Context, base Finding, record string) bool {
+func (k *check) hostPasses(ctx context.Context, f Finding) *Finding {
 	if k.Host == "" {
-		return true
+		return nil
 	}
 	var addresses []net.IPAddr
 	if ip, err := netip.ParseAddr(k.Host); err == nil {
 		addresses = []net.IPAddr{{IP: ip.AsSlice()}}
 	} else if addresses, err = k.dns.addresses(ctx, k.Host); err != nil || len(addresses) == 0 {
-		return true // the test of the connection says more about it
+		return nil // the test of the connection says more about it
 	}
-	pass, err := k.allPass(ctx, base.Record, addresses[:1])
-	if err != nil {
-		k.unknown("spf", base.Record, err)
-		return false
-	}
-	if pass {
+	pass, err := k.allPass(ctx, f.Record, addresses[:1])
+	switch {
+	case err != nil:
+		return unknown("spf", f.Record, err)
+	case pass:
 		k.spfPasses = yes
-		return true
+		return nil
 	}
-	f := base
 	f.Code, f.Status = "spf.server_not_listed", Warning
 	f.Detail = "The record does not let the address of " + k.Host + " pass. That is right only if that server hands mail on to another one that passes."
 	f.Remedies = []string{"Look in the documentation of who runs " + k.Host + " for its SPF include.",
 		"If it is your own server, add a:" + k.Host + " before the end of the record."}
-	k.add(f)
-	return false
+	return &f
 }
 
 // maxSamples bounds how many addresses of a sender are tried.

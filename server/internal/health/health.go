@@ -166,7 +166,7 @@ func (e *Examiner) queue(ctx context.Context, r *report) {
 		r.add("queue", "oldest", "old", status, "see why: postilion messages list --state deferred", "the oldest message waits for %s", rough(age))
 	}
 	if deferred := stats.Recipients[outbox.Deferred]; deferred > 0 {
-		r.add("queue", "deferred", "deferred", statusNotice, "see why: postilion messages list --state deferred", "%s wait for another attempt", recipients(deferred))
+		r.add("queue", "deferred", "deferred", statusNotice, "see why: postilion messages list --state deferred", "%s waiting for another attempt", recipients(deferred))
 	}
 	e.caps(ctx, r)
 	r.well("queue", "%s waiting, none deferred or held", recipients(waiting))

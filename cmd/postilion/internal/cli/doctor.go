@@ -15,6 +15,7 @@ import (
 // finding is the result of one check.
 type finding struct {
 	Check  string `json:"check"`
+	Code   string `json:"code,omitempty"` // stable, of what the daemon looked at
 	Status string `json:"status"`
 	Text   string `json:"text"`
 	Remedy string `json:"remedy,omitempty"`
@@ -39,26 +40,35 @@ func skipped(check, format string, arguments ...any) finding {
 }
 
 func warning(check, remedy, format string, arguments ...any) finding {
-	return finding{check, statusWarning, fmt.Sprintf(format, arguments...), remedy}
+	return finding{Check: check, Status: statusWarning, Text: fmt.Sprintf(format, arguments...), Remedy: remedy}
 }
 
 func failed(check, remedy, format string, arguments ...any) finding {
-	return finding{check, statusFailed, fmt.Sprintf(format, arguments...), remedy}
+	return finding{Check: check, Status: statusFailed, Text: fmt.Sprintf(format, arguments...), Remedy: remedy}
+}
+
+// examination says how far doctor goes.
+type examination struct {
+	local  bool // no server is connected to, no domain is looked up
+	strict bool
 }
 
 func (a *app) doctorCommand() *cobra.Command {
+	e := &examination{}
 	command := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look for what keeps mail from going out",
-		Long: `Doctor looks at the daemon, its sockets, files and connections, at waiting mail,
-at the clock, the disk and at PHP, and says what to do about what is wrong. It
-exits with 1 if something is.`,
+		Long: `Doctor looks at the whole installation and says what to do about what is wrong:
+the daemon, its store, disk, clock, queue, connections, plugins, certificates and
+sockets; a test of each connection, up to the recipient, without sending mail;
+the domains that mail comes from; and on this machine files, maildrop and PHP.
+It exits with 1 if something is wrong. An administrator is shown all of it,
+others what their client may see.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			findings := a.examine(command.Context())
 			bad := false
-			for _, finding := range findings {
-				bad = bad || finding.Status == statusFailed
+			for _, finding := range a.examine(command.Context(), e) {
+				bad = bad || finding.Status == statusFailed || e.strict && finding.Status == statusWarning
 				if err := a.printFinding(finding); err != nil {
 					return err
 				}
@@ -69,44 +79,78 @@ exits with 1 if something is.`,
 			return nil
 		},
 	}
+	command.Flags().BoolVar(&e.local, "no-test", false, "test no connection, and look up no domain")
+	command.Flags().BoolVar(&e.strict, "strict", false, "exit with 1 for warnings, too")
 	command.AddCommand(a.doctorDomain())
 	return command
 }
 
 // examine makes all checks. Those that need the daemon are left out if it
 // does not answer; the first finding says so.
-func (a *app) examine(ctx context.Context) []finding {
+func (a *app) examine(ctx context.Context, e *examination) []finding {
 	var findings []finding
+	told := false // by the daemon, of the machine that it is on
 	client, err := a.dial()
 	if err == nil {
 		defer func() { _ = client.Close() }()
-		findings = a.examineDaemon(ctx, client)
+		findings, told = a.examineDaemon(ctx, client, e)
 	} else {
 		_, text, remedy := a.explain(err)
 		findings = append(findings, failed("daemon", remedy, "%s", text))
 	}
 	data := a.dataDirectory()
-	findings = append(findings, a.checkSockets()...)
+	for _, socket := range a.checkSockets() {
+		if !told || socket.Status != statusOK {
+			findings = append(findings, socket)
+		}
+	}
 	findings = append(findings, checkFiles(data)...)
 	findings = append(findings, checkMaildrop(a.maildrop(), a.Now()))
-	findings = append(findings, checkDisk(data), checkClock(a.Now()))
+	if !told {
+		findings = append(findings, checkDisk(data), checkClock(a.Now()))
+	}
 	return append(findings, a.checkPHP(ctx))
 }
 
-func (a *app) examineDaemon(ctx context.Context, client *sdk.Client) []finding {
-	ctx, cancel := context.WithTimeout(ctx, min(a.timeout, 15*time.Second))
+// examineDaemon asks the daemon. Told says whether it has examined itself,
+// which it does for administrators.
+func (a *app) examineDaemon(ctx context.Context, client *sdk.Client, e *examination) (findings []finding, told bool) {
+	limited, cancel := context.WithTimeout(ctx, min(a.timeout, 15*time.Second))
 	defer cancel()
-	info, err := client.Admin.GetServerInfo(ctx, &postilionv1.GetServerInfoRequest{})
+	info, err := client.Admin.GetServerInfo(limited, &postilionv1.GetServerInfoRequest{})
 	if err != nil {
 		_, text, remedy := a.explain(err)
-		return []finding{failed("daemon", remedy, "%s", text)}
+		return []finding{failed("daemon", remedy, "%s", text)}, false
 	}
-	findings := []finding{ok("daemon", "%s runs since %s; you are client %s", info.GetVersion(), a.when(info.GetStartTime()), info.GetClient())}
+	findings = append(findings, ok("daemon", "%s runs since %s; you are client %s", info.GetVersion(), a.when(info.GetStartTime()), info.GetClient()))
 	if info.GetVersion() != "" && a.Version != "" && info.GetVersion() != a.Version {
 		findings = append(findings, warning("version", "restart the daemon", "this program is %s, the daemon %s", a.Version, info.GetVersion()))
 	}
-	findings = append(findings, a.checkConnections(ctx, client)...)
-	return append(findings, a.checkWaiting(ctx, client, info)...)
+	if health, err := client.Admin.GetHealth(limited, &postilionv1.GetHealthRequest{}); err == nil {
+		findings, told = append(findings, healthFindings(health)...), true
+	} else {
+		findings = append(findings, a.checkConnections(limited, client)...)
+		findings = append(findings, a.checkWaiting(limited, client, info)...)
+	}
+	if !e.local {
+		findings = append(findings, a.examineConnections(ctx, client)...)
+	}
+	return findings, told
+}
+
+// healthFindings are what the daemon has found about itself.
+func healthFindings(health *postilionv1.GetHealthResponse) []finding {
+	var findings []finding
+	for _, c := range health.GetChecks() {
+		if c.GetArea() == "daemon" && c.GetStatus() == postilionv1.CheckStatus_CHECK_STATUS_OK {
+			continue // is said above
+		}
+		findings = append(findings, finding{
+			Check: strings.TrimSpace(c.GetArea() + " " + c.GetName()), Code: c.GetCode(), Status: checkStatus(c.GetStatus()),
+			Text: c.GetDetail(), Remedy: c.GetRemedy(),
+		})
+	}
+	return findings
 }
 
 func (a *app) checkConnections(ctx context.Context, client *sdk.Client) []finding {
