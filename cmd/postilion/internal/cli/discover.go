@@ -91,7 +91,7 @@ func (a *app) printDiscovery(answer *postilionv1.DiscoverSettingsResponse, prese
 		a.printProposal(p)
 	}
 	for _, note := range answer.GetNotes() {
-		a.printf("%s %s\n", a.style.paint(yellow, "!"), clean(note))
+		a.paragraph(a.style.paint(yellow, "!")+" ", "  ", clean(note))
 	}
 	switch {
 	case usable(proposals):
@@ -116,7 +116,8 @@ func (a *app) printProposal(p *postilionv1.Proposal) {
 		mark, color = "✗", red
 	}
 	way := strings.TrimPrefix(wayOut(&connection{Transport: &postilionv1.Connection_Smtp{Smtp: p.GetSmtp()}}), "smtp ")
-	a.printf("%s %s\n    %s\n", a.style.paint(color, mark), clean(way), clean(p.GetDetail()))
+	a.printf("%s %s\n", a.style.paint(color, mark), clean(way))
+	a.paragraph("    ", "    ", clean(p.GetDetail()))
 	if p.GetConfidence() == postilionv1.Confidence_CONFIDENCE_LOW && p.GetTrial() < postilionv1.Trial_TRIAL_SESSION {
 		return // a guess that came to nothing
 	}

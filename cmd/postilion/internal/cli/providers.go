@@ -97,22 +97,35 @@ func (a *app) explainPassword(p *postilionv1.Provider) {
 	if p == nil {
 		return
 	}
-	tell := func(format, value string) {
-		if value != "" {
-			fmt.Fprintf(a.Err, format+"\n", clean(value))
-		}
-	}
 	server := p.GetTitle() + ", " + serverOf(p)
 	if limits := limitsText(p.GetLimits()); limits != "" {
 		server += ", at most " + limits
 	}
-	tell("%s", server)
-	tell("  user name  %s", p.GetUsernameHint())
-	tell("  password   %s", p.GetPasswordHint())
-	tell("  get it at  %s", p.GetPasswordLink())
-	tell("  OAuth      %s", p.GetOauthNote())
-	tell("  From       %s", p.GetFromRule())
-	tell("  more       %s", p.GetLink())
+	aside := *a
+	aside.Out = a.Err
+	aside.paragraph("", "  ", clean(server))
+	aside.facts("  ", append(loginFacts(p), [2]string{"more", p.GetLink()}))
+}
+
+// loginFacts are what one has to know to log in at a provider.
+func loginFacts(p *postilionv1.Provider) [][2]string {
+	return [][2]string{
+		{"user name", p.GetUsernameHint()},
+		{"password", p.GetPasswordHint()},
+		{"get it at", p.GetPasswordLink()},
+		{"OAuth", p.GetOauthNote()},
+		{"From", p.GetFromRule()},
+	}
+}
+
+// facts prints names and what is known, without those of which nothing is.
+func (a *app) facts(indent string, facts [][2]string) {
+	for _, fact := range facts {
+		if fact[1] != "" {
+			head := fmt.Sprintf("%s%-9s ", indent, fact[0])
+			a.paragraph(head, strings.Repeat(" ", len(head)), clean(fact[1]))
+		}
+	}
 }
 
 func (a *app) describeProvider(p *postilionv1.Provider) {
@@ -120,23 +133,9 @@ func (a *app) describeProvider(p *postilionv1.Provider) {
 	if p.GetAuthentication() != 0 {
 		login = word(p.GetAuthentication(), "AUTHENTICATION_")
 	}
-	for _, line := range [][2]string{
-		{"provider", p.GetTitle()},
-		{"server", serverOf(p)},
-		{"login", login},
-		{"user name", p.GetUsernameHint()},
-		{"password", p.GetPasswordHint()},
-		{"get it at", p.GetPasswordLink()},
-		{"OAuth", p.GetOauthNote()},
-		{"From", p.GetFromRule()},
-		{"limits", limitsText(p.GetLimits())},
-		{"more", p.GetLink()},
-		{"sources", strings.Join(p.GetSources(), " ")},
-	} {
-		if line[1] != "" {
-			a.printf("%-9s %s\n", line[0], clean(line[1]))
-		}
-	}
+	a.facts("", [][2]string{{"provider", p.GetTitle()}, {"server", serverOf(p)}, {"login", login}})
+	a.facts("", loginFacts(p))
+	a.facts("", [][2]string{{"limits", limitsText(p.GetLimits())}, {"more", p.GetLink()}, {"sources", strings.Join(p.GetSources(), " ")}})
 	a.printf("\n  postilion configure main --provider %s --username USER\n", clean(p.GetId()))
 }
 
