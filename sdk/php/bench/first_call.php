@@ -2,19 +2,25 @@
 
 /*
  * How long a mail keeps PHP from going on, in a process that has done nothing
- * before, as in a web request:
+ * before, as a web request without opcache:
  *
  *     first_call.php SOCKET [RUNS [TOKEN]]
  *
- * prints the medians in milliseconds as JSON. "client" is the first call of this
- * package, with its classes to be loaded; "bare" the same request by ext-curl
- * alone; both send the same message.
+ * prints medians as JSON: of the wait in milliseconds, and of the processor time
+ * in the same. "client" is the first call of this package, whose classes are
+ * loaded for it; "bare" the same request by ext-curl alone, which loads nothing.
  */
 
 declare(strict_types=1);
 
 if (($argv[1] ?? '') === '--one') {
     [, , $way, $socket, $token] = $argv;
+    $cpu = static function (): float {
+        $usage = getrusage();
+        return ($usage['ru_utime.tv_sec'] + $usage['ru_stime.tv_sec']) * 1e3
+            + ($usage['ru_utime.tv_usec'] + $usage['ru_stime.tv_usec']) / 1e3;
+    };
+    $used = $cpu();
     $began = hrtime(true);
     if ($way === 'bare') {
         $call = curl_init('http://localhost/postilion.v1.MailerService/Send');
@@ -36,7 +42,7 @@ if (($argv[1] ?? '') === '--one') {
         $client->send((new Postilion\Message())->from('shop@example.com')->to('jane@example.net')
             ->subject('Your order')->text('Thank you.'));
     }
-    echo (hrtime(true) - $began) / 1e6;
+    echo (hrtime(true) - $began) / 1e6, ' ', $cpu() - $used;
     exit;
 }
 
@@ -44,22 +50,22 @@ if ($argc < 2) {
     fwrite(STDERR, "usage: first_call.php SOCKET [RUNS [TOKEN]]\n");
     exit(64);
 }
-$ways = ['bare', 'client', 'client_without_curl'];
-$times = [];
+$series = [];
 for ($i = 0; $i < (int) ($argv[2] ?? 100); $i++) {
-    foreach ($ways as $way) {
+    // In turn, so that what else the machine does hits all of them.
+    foreach (['bare', 'client', 'client_without_curl'] as $way) {
         $command = [PHP_BINARY, __FILE__, '--one', $way, $argv[1], $argv[3] ?? ''];
         $output = [];
         exec(implode(' ', array_map('escapeshellarg', $command)), $output, $exit);
         if ($exit !== 0) {
             throw new RuntimeException("$way: " . implode("\n", $output));
         }
-        $times[$way][] = (float) $output[0];
+        [$wait, $cpu] = explode(' ', $output[0]);
+        $series[$way][] = (float) $wait;
+        $series["{$way}_cpu"][] = (float) $cpu;
     }
 }
-foreach ($times as $way => $series) {
-    sort($series);
-    $medians[$way] = round($series[intdiv(count($series), 2)], 3);
-}
-$medians['client_over_bare'] = round($medians['client'] - $medians['bare'], 3);
-echo json_encode(['unit' => 'ms', 'runs' => count($times['bare'])] + $medians), "\n";
+echo json_encode(array_map(static function (array $figures): float {
+    sort($figures);
+    return round($figures[intdiv(count($figures), 2)], 3);
+}, $series)), "\n";

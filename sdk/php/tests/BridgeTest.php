@@ -125,6 +125,15 @@ final class BridgeTest extends DaemonTestCase
         self::assertSame(['capture'], $stored['connections']);
     }
 
+    public function testSymfonyOverTls(): void
+    {
+        $dsn = str_replace('https://', 'postilion+https://' . self::fixture('token') . '@', self::fixture('https'))
+            . '?ca_file=' . self::fixture('ca_file') . '&connection=capture&timeout=60';
+        $transport = (new Transport([new PostilionTransportFactory()]))->fromString($dsn);
+        $sent = $transport->send((new Email())->from('a@example.com')->to('b@example.net')->text('x'));
+        self::assertSame('site', self::client()->messages()->get($sent->getMessageId())['client']);
+    }
+
     public function testSymfonyFails(): void
     {
         $transport = (new Transport([new PostilionTransportFactory()]))
