@@ -175,7 +175,14 @@ func TestAWrongPasswordPausesAndBouncesNothing(t *testing.T) {
 	for _, id := range ids {
 		r.awaitState(id, postilionv1.MessageState_MESSAGE_STATE_DEFERRED)
 	}
-	_, err := r.admin.Configure(r.ctx(), &postilionv1.ConfigureRequest{
+	shown, err := r.admin.GetMessage(r.ctx(), &postilionv1.GetMessageRequest{Id: ids[0]})
+	if to := shown.GetMessage().GetRecipients(); err != nil || len(to) != 1 || to[0].GetDiagnosis().GetCode() != "auth.rejected" || len(to[0].GetDiagnosis().GetRemedies()) == 0 {
+		t.Errorf("the message is explained by %v, %v", to, err)
+	}
+	if !strings.Contains(r.log.String(), "cause=auth.rejected") && !strings.Contains(r.log.String(), `"cause":"auth.rejected"`) {
+		t.Error("the log does not name the cause")
+	}
+	_, err = r.admin.Configure(r.ctx(), &postilionv1.ConfigureRequest{
 		Connection: &postilionv1.Connection{Name: "provider", Transport: &postilionv1.Connection_Smtp{Smtp: &postilionv1.SmtpSettings{Password: &right}}},
 		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"smtp.password"}},
 	})

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/postilion-mail/postilion/internal/diagnose"
 	"github.com/postilion-mail/postilion/internal/outbox"
 	"github.com/postilion-mail/postilion/plugin"
 )
@@ -23,6 +24,8 @@ type Connections interface {
 type Connection struct {
 	// Name is for logs and alarms.
 	Name string
+	// Known is what diagnoses in logs may go by.
+	Known diagnose.Context
 	// Generation changes with every change that needs a new instance.
 	Generation int64
 	// Open makes the instance that delivers. It is called at the first

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/postilion-mail/postilion/internal/diagnose"
 	"github.com/postilion-mail/postilion/internal/outbox"
 	"github.com/postilion-mail/postilion/plugin"
 )
@@ -128,7 +129,8 @@ func (l *lane) trip(v verdict, why *plugin.Outcome, now time.Time) {
 	l.d.Metrics.Paused(l.id, p)
 	l.d.Log.Warn("the connection is paused", "connection", l.id, "name", l.connection.Name,
 		"until", p.Until, "since", p.Since, "failures", p.Strikes, "blame", why.Blame.String(),
-		"phase", why.Phase.String(), "code", why.Code, "reply", why.Reply)
+		"phase", why.Phase.String(), "code", why.Code, "reply", why.Reply,
+		"cause", diagnose.Explain(*why, l.connection.Known).Code)
 }
 
 // savePause brings the store up to date, by one goroutine at a time, so that

@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/postilion-mail/postilion/internal/diagnose"
 	"github.com/postilion-mail/postilion/internal/failpoint"
 	"github.com/postilion-mail/postilion/internal/outbox"
+	"github.com/postilion-mail/postilion/plugin"
 )
 
 const (
@@ -146,6 +148,10 @@ func (l *lane) log(job *outbox.Job, report *outbox.Report) {
 		l.d.Log.Debug("sent", "message", job.Message, "connection", l.id, "recipients", sent, "took", report.Duration)
 		return
 	}
+	cause := ""
+	if worst.Outcome.Class != plugin.ClassUnspecified {
+		cause = diagnose.Explain(worst.Outcome, l.connection.Known).Code
+	}
 	what, level := "not sent", slog.LevelInfo
 	if report.Untried {
 		// Only put off: the pause itself has its line, and in an outage there
@@ -155,5 +161,5 @@ func (l *lane) log(job *outbox.Job, report *outbox.Report) {
 	l.d.Log.Log(context.Background(), level, what, "message", job.Message, "connection", l.id, "attempt", job.Attempt,
 		"recipients", len(report.Results), "sent", sent, "state", worst.Next.String(), "due", worst.Due,
 		"class", worst.Outcome.Class.String(), "blame", worst.Outcome.Blame.String(),
-		"phase", worst.Outcome.Phase.String(), "code", worst.Outcome.Code, "reply", worst.Outcome.Reply)
+		"phase", worst.Outcome.Phase.String(), "code", worst.Outcome.Code, "reply", worst.Outcome.Reply, "cause", cause)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
 
+	"github.com/postilion-mail/postilion/internal/diagnose"
 	"github.com/postilion-mail/postilion/internal/dispatch"
 	"github.com/postilion-mail/postilion/internal/intake"
 	"github.com/postilion-mail/postilion/internal/outbox"
@@ -56,6 +57,17 @@ type API struct {
 	Stopping <-chan struct{}
 
 	tests quota
+}
+
+// Known implements convert.Names. The login of a connection is its owner's
+// matter.
+func (a *API) Known(connection, client string) diagnose.Context {
+	c, _ := a.Registry.Connection(connection)
+	known := diagnose.ContextOf(c.Settings)
+	if c.Owner != client {
+		known.Username = ""
+	}
+	return known
 }
 
 // ConnectionName implements convert.Names.

@@ -219,6 +219,10 @@ type names struct{}
 func (names) ConnectionName(id string) string { return "name of " + id }
 func (names) ClientName(id string) string     { return "name of " + id }
 
+func (names) Known(connection, client string) diagnose.Context {
+	return diagnose.Context{Host: "smtp.office365.com"}
+}
+
 var anOutcome = plugin.Outcome{
 	Class: plugin.Temporary, Blame: plugin.BlameServer, Phase: plugin.PhaseData, Code: 451,
 	Enhanced: "4.3.0", Reply: "later", Inferred: true, RetryAfter: time.Minute,

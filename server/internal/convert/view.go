@@ -15,6 +15,8 @@ import (
 type Names interface {
 	ConnectionName(id string) string
 	ClientName(id string) string
+	// Known is what of a connection may go into diagnoses for a client.
+	Known(connection, client string) diagnose.Context
 }
 
 // Outcome gives the API's view of an outcome; nil for none.
@@ -41,6 +43,14 @@ func Diagnosis(d diagnose.Diagnosis) *postilionv1.Diagnosis {
 		Code: d.Code, Title: d.Title, Explanation: d.Explanation, Remedies: d.Remedies,
 		Link: d.Link, Blame: Blame(d.Blame), RetryHelps: d.RetryHelps,
 	}
+}
+
+// explain gives the diagnosis of an outcome; nil for one that needs none.
+func explain(o *plugin.Outcome, known diagnose.Context) *postilionv1.Diagnosis {
+	if o.Class == plugin.ClassUnspecified || o.Class == plugin.Accepted {
+		return nil
+	}
+	return Diagnosis(diagnose.Explain(*o, known))
 }
 
 // Stages gives the API's view of a test's stages.
@@ -74,6 +84,7 @@ func Recipients(v *outbox.View, names Names) []*postilionv1.RecipientStatus {
 			Address: r.Address, State: State(r.State), Outcome: Outcome(r.Outcome), Attempts: int32(r.Attempts),
 			NextAttempt: timestamp(r.Next), PossibleDuplicate: r.Duplicate,
 			Connection: names.ConnectionName(r.Connection), Reason: r.Reason,
+			Diagnosis: explain(&r.Outcome, names.Known(r.Connection, v.Client)),
 		}
 	})
 }

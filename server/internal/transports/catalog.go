@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postilion-mail/postilion/internal/diagnose"
 	"github.com/postilion-mail/postilion/internal/dispatch"
 	"github.com/postilion-mail/postilion/internal/guard"
 	"github.com/postilion-mail/postilion/internal/mail"
@@ -146,6 +147,7 @@ func (c *Catalog) Lookup(id string) (dispatch.Connection, bool) {
 	description, _ := c.Describe(connection.Transport)
 	return dispatch.Connection{
 		Name:         connection.OwnerName + "/" + connection.Name,
+		Known:        diagnose.ContextOf(connection.Settings),
 		Generation:   c.generation(&connection),
 		Capabilities: description.Capabilities,
 		Limits:       description.Limits,

@@ -142,6 +142,13 @@ func (a *app) describe(message *postilionv1.StoredMessage) {
 		}
 	}
 	recipients.print(a.Out, a.style)
+	explained := map[string]bool{}
+	for _, recipient := range message.GetRecipients() {
+		if d := recipient.GetDiagnosis(); d != nil && !explained[d.GetCode()] {
+			explained[d.GetCode()] = true
+			a.printDiagnosis(d)
+		}
+	}
 	if len(message.GetAttempts()) == 0 {
 		return
 	}

@@ -247,7 +247,9 @@ type RecipientStatus struct {
 	// Name of the connection that it went through last or goes through next.
 	Connection string `protobuf:"bytes,7,opt,name=connection,proto3" json:"connection,omitempty"`
 	// Why it is held, or which limit it waits for.
-	Reason        string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What an outcome other than accepted means, and what to do.
+	Diagnosis     *Diagnosis `protobuf:"bytes,9,opt,name=diagnosis,proto3" json:"diagnosis,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -336,6 +338,13 @@ func (x *RecipientStatus) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *RecipientStatus) GetDiagnosis() *Diagnosis {
+	if x != nil {
+		return x.Diagnosis
+	}
+	return nil
 }
 
 // StoredMessage is a message in the outbox.
@@ -1669,7 +1678,7 @@ var File_postilion_v1_message_proto protoreflect.FileDescriptor
 
 const file_postilion_v1_message_proto_rawDesc = "" +
 	"\n" +
-	"\x1apostilion/v1/message.proto\x12\fpostilion.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apostilion/v1/outcome.proto\"\xd0\x02\n" +
+	"\x1apostilion/v1/message.proto\x12\fpostilion.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpostilion/v1/connection.proto\x1a\x1apostilion/v1/outcome.proto\"\x87\x03\n" +
 	"\x0fRecipientStatus\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x120\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1a.postilion.v1.MessageStateR\x05state\x12/\n" +
@@ -1680,7 +1689,8 @@ const file_postilion_v1_message_proto_rawDesc = "" +
 	"\n" +
 	"connection\x18\a \x01(\tR\n" +
 	"connection\x12\x16\n" +
-	"\x06reason\x18\b \x01(\tR\x06reason\"\xb9\a\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x125\n" +
+	"\tdiagnosis\x18\t \x01(\v2\x17.postilion.v1.DiagnosisR\tdiagnosis\"\xb9\a\n" +
 	"\rStoredMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -1881,65 +1891,67 @@ var file_postilion_v1_message_proto_goTypes = []any{
 	nil,                            // 24: postilion.v1.StoredMessage.CountsEntry
 	(*Outcome)(nil),                // 25: postilion.v1.Outcome
 	(*timestamppb.Timestamp)(nil),  // 26: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 27: google.protobuf.Duration
+	(*Diagnosis)(nil),              // 27: postilion.v1.Diagnosis
+	(*durationpb.Duration)(nil),    // 28: google.protobuf.Duration
 }
 var file_postilion_v1_message_proto_depIdxs = []int32{
 	0,  // 0: postilion.v1.RecipientStatus.state:type_name -> postilion.v1.MessageState
 	25, // 1: postilion.v1.RecipientStatus.outcome:type_name -> postilion.v1.Outcome
 	26, // 2: postilion.v1.RecipientStatus.next_attempt:type_name -> google.protobuf.Timestamp
-	0,  // 3: postilion.v1.StoredMessage.state:type_name -> postilion.v1.MessageState
-	3,  // 4: postilion.v1.StoredMessage.recipients:type_name -> postilion.v1.RecipientStatus
-	26, // 5: postilion.v1.StoredMessage.accept_time:type_name -> google.protobuf.Timestamp
-	26, // 6: postilion.v1.StoredMessage.send_at:type_name -> google.protobuf.Timestamp
-	26, // 7: postilion.v1.StoredMessage.expire_time:type_name -> google.protobuf.Timestamp
-	26, // 8: postilion.v1.StoredMessage.done_time:type_name -> google.protobuf.Timestamp
-	23, // 9: postilion.v1.StoredMessage.metadata:type_name -> postilion.v1.StoredMessage.MetadataEntry
-	24, // 10: postilion.v1.StoredMessage.counts:type_name -> postilion.v1.StoredMessage.CountsEntry
-	5,  // 11: postilion.v1.StoredMessage.attempts:type_name -> postilion.v1.Attempt
-	26, // 12: postilion.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
-	27, // 13: postilion.v1.Attempt.duration:type_name -> google.protobuf.Duration
-	25, // 14: postilion.v1.Attempt.outcome:type_name -> postilion.v1.Outcome
-	26, // 15: postilion.v1.Event.time:type_name -> google.protobuf.Timestamp
-	2,  // 16: postilion.v1.Event.type:type_name -> postilion.v1.EventType
-	25, // 17: postilion.v1.Event.outcome:type_name -> postilion.v1.Outcome
-	26, // 18: postilion.v1.Event.next_attempt:type_name -> google.protobuf.Timestamp
-	1,  // 19: postilion.v1.GetMessageRequest.view:type_name -> postilion.v1.MessageView
-	4,  // 20: postilion.v1.GetMessageResponse.message:type_name -> postilion.v1.StoredMessage
-	0,  // 21: postilion.v1.ListMessagesRequest.states:type_name -> postilion.v1.MessageState
-	26, // 22: postilion.v1.ListMessagesRequest.since:type_name -> google.protobuf.Timestamp
-	26, // 23: postilion.v1.ListMessagesRequest.until:type_name -> google.protobuf.Timestamp
-	4,  // 24: postilion.v1.ListMessagesResponse.messages:type_name -> postilion.v1.StoredMessage
-	2,  // 25: postilion.v1.WatchEventsRequest.types:type_name -> postilion.v1.EventType
-	6,  // 26: postilion.v1.WatchEventsResponse.event:type_name -> postilion.v1.Event
-	2,  // 27: postilion.v1.ListEventsRequest.types:type_name -> postilion.v1.EventType
-	27, // 28: postilion.v1.ListEventsRequest.wait:type_name -> google.protobuf.Duration
-	6,  // 29: postilion.v1.ListEventsResponse.events:type_name -> postilion.v1.Event
-	27, // 30: postilion.v1.ResendMessageRequest.expires_after:type_name -> google.protobuf.Duration
-	4,  // 31: postilion.v1.ResendMessageResponse.message:type_name -> postilion.v1.StoredMessage
-	4,  // 32: postilion.v1.CancelMessageResponse.message:type_name -> postilion.v1.StoredMessage
-	4,  // 33: postilion.v1.HoldMessageResponse.message:type_name -> postilion.v1.StoredMessage
-	4,  // 34: postilion.v1.ReleaseMessageResponse.message:type_name -> postilion.v1.StoredMessage
-	7,  // 35: postilion.v1.MessageService.GetMessage:input_type -> postilion.v1.GetMessageRequest
-	9,  // 36: postilion.v1.MessageService.ListMessages:input_type -> postilion.v1.ListMessagesRequest
-	11, // 37: postilion.v1.MessageService.WatchEvents:input_type -> postilion.v1.WatchEventsRequest
-	13, // 38: postilion.v1.MessageService.ListEvents:input_type -> postilion.v1.ListEventsRequest
-	15, // 39: postilion.v1.MessageService.ResendMessage:input_type -> postilion.v1.ResendMessageRequest
-	17, // 40: postilion.v1.MessageService.CancelMessage:input_type -> postilion.v1.CancelMessageRequest
-	19, // 41: postilion.v1.MessageService.HoldMessage:input_type -> postilion.v1.HoldMessageRequest
-	21, // 42: postilion.v1.MessageService.ReleaseMessage:input_type -> postilion.v1.ReleaseMessageRequest
-	8,  // 43: postilion.v1.MessageService.GetMessage:output_type -> postilion.v1.GetMessageResponse
-	10, // 44: postilion.v1.MessageService.ListMessages:output_type -> postilion.v1.ListMessagesResponse
-	12, // 45: postilion.v1.MessageService.WatchEvents:output_type -> postilion.v1.WatchEventsResponse
-	14, // 46: postilion.v1.MessageService.ListEvents:output_type -> postilion.v1.ListEventsResponse
-	16, // 47: postilion.v1.MessageService.ResendMessage:output_type -> postilion.v1.ResendMessageResponse
-	18, // 48: postilion.v1.MessageService.CancelMessage:output_type -> postilion.v1.CancelMessageResponse
-	20, // 49: postilion.v1.MessageService.HoldMessage:output_type -> postilion.v1.HoldMessageResponse
-	22, // 50: postilion.v1.MessageService.ReleaseMessage:output_type -> postilion.v1.ReleaseMessageResponse
-	43, // [43:51] is the sub-list for method output_type
-	35, // [35:43] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	27, // 3: postilion.v1.RecipientStatus.diagnosis:type_name -> postilion.v1.Diagnosis
+	0,  // 4: postilion.v1.StoredMessage.state:type_name -> postilion.v1.MessageState
+	3,  // 5: postilion.v1.StoredMessage.recipients:type_name -> postilion.v1.RecipientStatus
+	26, // 6: postilion.v1.StoredMessage.accept_time:type_name -> google.protobuf.Timestamp
+	26, // 7: postilion.v1.StoredMessage.send_at:type_name -> google.protobuf.Timestamp
+	26, // 8: postilion.v1.StoredMessage.expire_time:type_name -> google.protobuf.Timestamp
+	26, // 9: postilion.v1.StoredMessage.done_time:type_name -> google.protobuf.Timestamp
+	23, // 10: postilion.v1.StoredMessage.metadata:type_name -> postilion.v1.StoredMessage.MetadataEntry
+	24, // 11: postilion.v1.StoredMessage.counts:type_name -> postilion.v1.StoredMessage.CountsEntry
+	5,  // 12: postilion.v1.StoredMessage.attempts:type_name -> postilion.v1.Attempt
+	26, // 13: postilion.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
+	28, // 14: postilion.v1.Attempt.duration:type_name -> google.protobuf.Duration
+	25, // 15: postilion.v1.Attempt.outcome:type_name -> postilion.v1.Outcome
+	26, // 16: postilion.v1.Event.time:type_name -> google.protobuf.Timestamp
+	2,  // 17: postilion.v1.Event.type:type_name -> postilion.v1.EventType
+	25, // 18: postilion.v1.Event.outcome:type_name -> postilion.v1.Outcome
+	26, // 19: postilion.v1.Event.next_attempt:type_name -> google.protobuf.Timestamp
+	1,  // 20: postilion.v1.GetMessageRequest.view:type_name -> postilion.v1.MessageView
+	4,  // 21: postilion.v1.GetMessageResponse.message:type_name -> postilion.v1.StoredMessage
+	0,  // 22: postilion.v1.ListMessagesRequest.states:type_name -> postilion.v1.MessageState
+	26, // 23: postilion.v1.ListMessagesRequest.since:type_name -> google.protobuf.Timestamp
+	26, // 24: postilion.v1.ListMessagesRequest.until:type_name -> google.protobuf.Timestamp
+	4,  // 25: postilion.v1.ListMessagesResponse.messages:type_name -> postilion.v1.StoredMessage
+	2,  // 26: postilion.v1.WatchEventsRequest.types:type_name -> postilion.v1.EventType
+	6,  // 27: postilion.v1.WatchEventsResponse.event:type_name -> postilion.v1.Event
+	2,  // 28: postilion.v1.ListEventsRequest.types:type_name -> postilion.v1.EventType
+	28, // 29: postilion.v1.ListEventsRequest.wait:type_name -> google.protobuf.Duration
+	6,  // 30: postilion.v1.ListEventsResponse.events:type_name -> postilion.v1.Event
+	28, // 31: postilion.v1.ResendMessageRequest.expires_after:type_name -> google.protobuf.Duration
+	4,  // 32: postilion.v1.ResendMessageResponse.message:type_name -> postilion.v1.StoredMessage
+	4,  // 33: postilion.v1.CancelMessageResponse.message:type_name -> postilion.v1.StoredMessage
+	4,  // 34: postilion.v1.HoldMessageResponse.message:type_name -> postilion.v1.StoredMessage
+	4,  // 35: postilion.v1.ReleaseMessageResponse.message:type_name -> postilion.v1.StoredMessage
+	7,  // 36: postilion.v1.MessageService.GetMessage:input_type -> postilion.v1.GetMessageRequest
+	9,  // 37: postilion.v1.MessageService.ListMessages:input_type -> postilion.v1.ListMessagesRequest
+	11, // 38: postilion.v1.MessageService.WatchEvents:input_type -> postilion.v1.WatchEventsRequest
+	13, // 39: postilion.v1.MessageService.ListEvents:input_type -> postilion.v1.ListEventsRequest
+	15, // 40: postilion.v1.MessageService.ResendMessage:input_type -> postilion.v1.ResendMessageRequest
+	17, // 41: postilion.v1.MessageService.CancelMessage:input_type -> postilion.v1.CancelMessageRequest
+	19, // 42: postilion.v1.MessageService.HoldMessage:input_type -> postilion.v1.HoldMessageRequest
+	21, // 43: postilion.v1.MessageService.ReleaseMessage:input_type -> postilion.v1.ReleaseMessageRequest
+	8,  // 44: postilion.v1.MessageService.GetMessage:output_type -> postilion.v1.GetMessageResponse
+	10, // 45: postilion.v1.MessageService.ListMessages:output_type -> postilion.v1.ListMessagesResponse
+	12, // 46: postilion.v1.MessageService.WatchEvents:output_type -> postilion.v1.WatchEventsResponse
+	14, // 47: postilion.v1.MessageService.ListEvents:output_type -> postilion.v1.ListEventsResponse
+	16, // 48: postilion.v1.MessageService.ResendMessage:output_type -> postilion.v1.ResendMessageResponse
+	18, // 49: postilion.v1.MessageService.CancelMessage:output_type -> postilion.v1.CancelMessageResponse
+	20, // 50: postilion.v1.MessageService.HoldMessage:output_type -> postilion.v1.HoldMessageResponse
+	22, // 51: postilion.v1.MessageService.ReleaseMessage:output_type -> postilion.v1.ReleaseMessageResponse
+	44, // [44:52] is the sub-list for method output_type
+	36, // [36:44] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_postilion_v1_message_proto_init() }
@@ -1947,6 +1959,7 @@ func file_postilion_v1_message_proto_init() {
 	if File_postilion_v1_message_proto != nil {
 		return
 	}
+	file_postilion_v1_connection_proto_init()
 	file_postilion_v1_outcome_proto_init()
 	file_postilion_v1_message_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}

@@ -13,10 +13,11 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from postilion.v1 import connection_pb2 as postilion_dot_v1_dot_connection__pb2
 from postilion.v1 import outcome_pb2 as postilion_dot_v1_dot_outcome__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apostilion/v1/message.proto\x12\x0cpostilion.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apostilion/v1/outcome.proto\"\xd0\x02\n\x0fRecipientStatus\x12\x18\n\x07\x61\x64\x64ress\x18\x01 \x01(\tR\x07\x61\x64\x64ress\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32\x1a.postilion.v1.MessageStateR\x05state\x12/\n\x07outcome\x18\x03 \x01(\x0b\x32\x15.postilion.v1.OutcomeR\x07outcome\x12\x1a\n\x08\x61ttempts\x18\x04 \x01(\x05R\x08\x61ttempts\x12=\n\x0cnext_attempt\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0bnextAttempt\x12-\n\x12possible_duplicate\x18\x06 \x01(\x08R\x11possibleDuplicate\x12\x1e\n\nconnection\x18\x07 \x01(\tR\nconnection\x12\x16\n\x06reason\x18\x08 \x01(\tR\x06reason\"\xb9\x07\n\rStoredMessage\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n\nmessage_id\x18\x02 \x01(\tR\tmessageId\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32\x1a.postilion.v1.MessageStateR\x05state\x12=\n\nrecipients\x18\x04 \x03(\x0b\x32\x1d.postilion.v1.RecipientStatusR\nrecipients\x12\x12\n\x04\x66rom\x18\x05 \x01(\tR\x04\x66rom\x12\x18\n\x07subject\x18\x06 \x01(\tR\x07subject\x12\x12\n\x04size\x18\x07 \x01(\x03R\x04size\x12;\n\x0b\x61\x63\x63\x65pt_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nacceptTime\x12\x33\n\x07send_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06sendAt\x12;\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12\x37\n\tdone_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x64oneTime\x12\x12\n\x04tags\x18\x0c \x03(\tR\x04tags\x12\x45\n\x08metadata\x18\r \x03(\x0b\x32).postilion.v1.StoredMessage.MetadataEntryR\x08metadata\x12\x16\n\x06source\x18\x0e \x01(\tR\x06source\x12\x16\n\x06\x63lient\x18\x0f \x01(\tR\x06\x63lient\x12 \n\x0b\x63onnections\x18\x10 \x03(\tR\x0b\x63onnections\x12?\n\x06\x63ounts\x18\x11 \x03(\x0b\x32\'.postilion.v1.StoredMessage.CountsEntryR\x06\x63ounts\x12\x31\n\x08\x61ttempts\x18\x12 \x03(\x0b\x32\x15.postilion.v1.AttemptR\x08\x61ttempts\x12\x18\n\x07\x63ontent\x18\x13 \x01(\x0cR\x07\x63ontent\x12+\n\x11\x63ontent_available\x18\x14 \x01(\x08R\x10\x63ontentAvailable\x1a;\n\rMetadataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1a\x39\n\x0b\x43ountsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x05R\x05value:\x02\x38\x01\"\xfe\x01\n\x07\x41ttempt\x12\x16\n\x06number\x18\x01 \x01(\x05R\x06number\x12\x18\n\x07\x61\x64\x64ress\x18\x02 \x01(\tR\x07\x61\x64\x64ress\x12\x1e\n\nconnection\x18\x03 \x01(\tR\nconnection\x12\x39\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64uration\x12/\n\x07outcome\x18\x06 \x01(\x0b\x32\x15.postilion.v1.OutcomeR\x07outcome\"\xd2\x03\n\x05\x45vent\x12\x1a\n\x08sequence\x18\x01 \x01(\x03R\x08sequence\x12.\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12+\n\x04type\x18\x03 \x01(\x0e\x32\x17.postilion.v1.EventTypeR\x04type\x12\x0e\n\x02id\x18\x04 \x01(\tR\x02id\x12\x1d\n\nmessage_id\x18\x05 \x01(\tR\tmessageId\x12\x18\n\x07\x61\x64\x64ress\x18\x06 \x01(\tR\x07\x61\x64\x64ress\x12/\n\x07outcome\x18\x07 \x01(\x0b\x32\x15.postilion.v1.OutcomeR\x07outcome\x12\x18\n\x07\x61ttempt\x18\x08 \x01(\x05R\x07\x61ttempt\x12=\n\x0cnext_attempt\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0bnextAttempt\x12-\n\x12possible_duplicate\x18\n \x01(\x08R\x11possibleDuplicate\x12\x1e\n\nconnection\x18\x0b \x01(\tR\nconnection\x12\x16\n\x06reason\x18\x0c \x01(\tR\x06reason\x12\x16\n\x06\x63lient\x18\r \x01(\tR\x06\x63lient\"R\n\x11GetMessageRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12-\n\x04view\x18\x02 \x01(\x0e\x32\x19.postilion.v1.MessageViewR\x04view\"K\n\x12GetMessageResponse\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32\x1b.postilion.v1.StoredMessageR\x07message\"\xf0\x02\n\x13ListMessagesRequest\x12\x32\n\x06states\x18\x01 \x03(\x0e\x32\x1a.postilion.v1.MessageStateR\x06states\x12\x1c\n\trecipient\x18\x02 \x01(\tR\trecipient\x12\x10\n\x03tag\x18\x03 \x01(\tR\x03tag\x12\x1e\n\nconnection\x18\x04 \x01(\tR\nconnection\x12\x1d\n\nmessage_id\x18\x05 \x01(\tR\tmessageId\x12\x30\n\x05since\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05since\x12\x30\n\x05until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05until\x12\x1b\n\tpage_size\x18\x08 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\t \x01(\tR\tpageToken\x12\x16\n\x06\x63lient\x18\n \x01(\tR\x06\x63lient\"w\n\x14ListMessagesResponse\x12\x37\n\x08messages\x18\x01 \x03(\x0b\x32\x1b.postilion.v1.StoredMessageR\x08messages\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x92\x01\n\x12WatchEventsRequest\x12*\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03H\x00R\rafterSequence\x88\x01\x01\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12-\n\x05types\x18\x03 \x03(\x0e\x32\x17.postilion.v1.EventTypeR\x05typesB\x11\n\x0f_after_sequence\"@\n\x13WatchEventsResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x13.postilion.v1.EventR\x05\x65vent\"\xc5\x01\n\x11ListEventsRequest\x12%\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03R\rafterSequence\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12-\n\x05types\x18\x03 \x03(\x0e\x32\x17.postilion.v1.EventTypeR\x05types\x12\x1b\n\tpage_size\x18\x04 \x01(\x05R\x08pageSize\x12-\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x04wait\"f\n\x12ListEventsResponse\x12+\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.postilion.v1.EventR\x06\x65vents\x12#\n\rlast_sequence\x18\x02 \x01(\x03R\x0clastSequence\"f\n\x14ResendMessageRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12>\n\rexpires_after\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0c\x65xpiresAfter\"N\n\x15ResendMessageResponse\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32\x1b.postilion.v1.StoredMessageR\x07message\"&\n\x14\x43\x61ncelMessageRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\"N\n\x15\x43\x61ncelMessageResponse\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32\x1b.postilion.v1.StoredMessageR\x07message\"<\n\x12HoldMessageRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\"L\n\x13HoldMessageResponse\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32\x1b.postilion.v1.StoredMessageR\x07message\"\'\n\x15ReleaseMessageRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\"O\n\x16ReleaseMessageResponse\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32\x1b.postilion.v1.StoredMessageR\x07message*\x9e\x02\n\x0cMessageState\x12\x1d\n\x19MESSAGE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MESSAGE_STATE_QUEUED\x10\x01\x12\x19\n\x15MESSAGE_STATE_SENDING\x10\x02\x12\x1a\n\x16MESSAGE_STATE_DEFERRED\x10\x03\x12\x16\n\x12MESSAGE_STATE_HELD\x10\x04\x12\x16\n\x12MESSAGE_STATE_SENT\x10\x05\x12\x18\n\x14MESSAGE_STATE_FAILED\x10\x06\x12\x19\n\x15MESSAGE_STATE_EXPIRED\x10\x07\x12\x1b\n\x17MESSAGE_STATE_CANCELLED\x10\x08\x12\x1c\n\x18MESSAGE_STATE_SUPPRESSED\x10\t*t\n\x0bMessageView\x12\x1c\n\x18MESSAGE_VIEW_UNSPECIFIED\x10\x00\x12\x16\n\x12MESSAGE_VIEW_BASIC\x10\x01\x12\x15\n\x11MESSAGE_VIEW_FULL\x10\x02\x12\x18\n\x14MESSAGE_VIEW_CONTENT\x10\x03*\xfd\x01\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45VENT_TYPE_ACCEPTED\x10\x01\x12\x17\n\x13\x45VENT_TYPE_DEFERRED\x10\x02\x12\x13\n\x0f\x45VENT_TYPE_HELD\x10\x03\x12\x17\n\x13\x45VENT_TYPE_RELEASED\x10\x04\x12\x16\n\x12\x45VENT_TYPE_RETRIED\x10\x05\x12\x13\n\x0f\x45VENT_TYPE_SENT\x10\x06\x12\x15\n\x11\x45VENT_TYPE_FAILED\x10\x07\x12\x16\n\x12\x45VENT_TYPE_EXPIRED\x10\x08\x12\x18\n\x14\x45VENT_TYPE_CANCELLED\x10\t2\xc4\x05\n\x0eMessageService\x12O\n\nGetMessage\x12\x1f.postilion.v1.GetMessageRequest\x1a .postilion.v1.GetMessageResponse\x12U\n\x0cListMessages\x12!.postilion.v1.ListMessagesRequest\x1a\".postilion.v1.ListMessagesResponse\x12T\n\x0bWatchEvents\x12 .postilion.v1.WatchEventsRequest\x1a!.postilion.v1.WatchEventsResponse0\x01\x12O\n\nListEvents\x12\x1f.postilion.v1.ListEventsRequest\x1a .postilion.v1.ListEventsResponse\x12X\n\rResendMessage\x12\".postilion.v1.ResendMessageRequest\x1a#.postilion.v1.ResendMessageResponse\x12X\n\rCancelMessage\x12\".postilion.v1.CancelMessageRequest\x1a#.postilion.v1.CancelMessageResponse\x12R\n\x0bHoldMessage\x12 .postilion.v1.HoldMessageRequest\x1a!.postilion.v1.HoldMessageResponse\x12[\n\x0eReleaseMessage\x12#.postilion.v1.ReleaseMessageRequest\x1a$.postilion.v1.ReleaseMessageResponseBoZFgithub.com/postilion-mail/postilion/proto/gen/postilion/v1;postilionv1\xca\x02\x0cPostilion\\V1\xe2\x02\x15Postilion\\V1\\Metadatab\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apostilion/v1/message.proto\x12\x0cpostilion.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dpostilion/v1/connection.proto\x1a\x1apostilion/v1/outcome.proto\"\x87\x03\n\x0fRecipientStatus\x12\x18\n\x07\x61\x64\x64ress\x18\x01 \x01(\tR\x07\x61\x64\x64ress\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32\x1a.postilion.v1.MessageStateR\x05state\x12/\n\x07outcome\x18\x03 \x01(\x0b\x32\x15.postilion.v1.OutcomeR\x07outcome\x12\x1a\n\x08\x61ttempts\x18\x04 \x01(\x05R\x08\x61ttempts\x12=\n\x0cnext_attempt\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0bnextAttempt\x12-\n\x12possible_duplicate\x18\x06 \x01(\x08R\x11possibleDuplicate\x12\x1e\n\nconnection\x18\x07 \x01(\tR\nconnection\x12\x16\n\x06reason\x18\x08 \x01(\tR\x06reason\x12\x35\n\tdiagnosis\x18\t \x01(\x0b\x32\x17.postilion.v1.DiagnosisR\tdiagnosis\"\xb9\x07\n\rStoredMessage\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n\nmessage_id\x18\x02 \x01(\tR\tmessageId\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32\x1a.postilion.v1.MessageStateR\x05state\x12=\n\nrecipients\x18\x04 \x03(\x0b\x32\x1d.postilion.v1.RecipientStatusR\nrecipients\x12\x12\n\x04\x66rom\x18\x05 \x01(\tR\x04\x66rom\x12\x18\n\x07subject\x18\x06 \x01(\tR\x07subject\x12\x12\n\x04size\x18\x07 \x01(\x03R\x04size\x12;\n\x0b\x61\x63\x63\x65pt_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nacceptTime\x12\x33\n\x07send_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06sendAt\x12;\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12\x37\n\tdone_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x64oneTime\x12\x12\n\x04tags\x18\x0c \x03(\tR\x04tags\x12\x45\n\x08metadata\x18\r \x03(\x0b\x32).postilion.v1.StoredMessage.MetadataEntryR\x08metadata\x12\x16\n\x06source\x18\x0e \x01(\tR\x06source\x12\x16\n\x06\x63lient\x18\x0f \x01(\tR\x06\x63lient\x12 \n\x0b\x63onnections\x18\x10 \x03(\tR\x0b\x63onnections\x12?\n\x06\x63ounts\x18\x11 \x03(\x0b\x32\'.postilion.v1.StoredMessage.CountsEntryR\x06\x63ounts\x12\x31\n\x08\x61ttempts\x18\x12 \x03(\x0b\x32\x15.postilion.v1.AttemptR\x08\x61ttempts\x12\x18\n\x07\x63ontent\x18\x13 \x01(\x0cR\x07\x63ontent\x12+\n\x11\x63ontent_available\x18\x14 \x01(\x08R\x10\x63ontentAvailable\x1a;\n\rMetadataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1a\x39\n\x0b\x43ountsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x05R\x05value:\x02\x38\x01\"\xfe\x01\n\x07\x41ttempt\x12\x16\n\x06number\x18\x01 \x01(\x05R\x06number\x12\x18\n\x07\x61\x64\x64ress\x18\x02 \x01(\tR\x07\x61\x64\x64ress\x12\x1e\n\nconnection\x18\x03 \x01(\tR\nconnection\x12\x39\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64uration\x12/\n\x07outcome\x18\x06 \x01(\x0b\x32\x15.postilion.v1.OutcomeR\x07outcome\"\xd2\x03\n\x05\x45vent\x12\x1a\n\x08sequence\x18\x01 \x01(\x03R\x08sequence\x12.\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x04time\x12+\n\x04type\x18\x03 \x01(\x0e\x32\x17.postilion.v1.EventTypeR\x04type\x12\x0e\n\x02id\x18\x04 \x01(\tR\x02id\x12\x1d\n\nmessage_id\x18\x05 \x01(\tR\tmessageId\x12\x18\n\x07\x61\x64\x64ress\x18\x06 \x01(\tR\x07\x61\x64\x64ress\x12/\n\x07outcome\x18\x07 \x01(\x0b\x32\x15.postilion.v1.OutcomeR\x07outcome\x12\x18\n\x07\x61ttempt\x18\x08 \x01(\x05R\x07\x61ttempt\x12=\n\x0cnext_attempt\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0bnextAttempt\x12-\n\x12possible_duplicate\x18\n \x01(\x08R\x11possibleDuplicate\x12\x1e\n\nconnection\x18\x0b \x01(\tR\nconnection\x12\x16\n\x06reason\x18\x0c \x01(\tR\x06reason\x12\x16\n\x06\x63lient\x18\r \x01(\tR\x06\x63lient\"R\n\x11GetMessageRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12-\n\x04view\x18\x02 \x01(\x0e\x32\x19.postilion.v1.MessageViewR\x04view\"K\n\x12GetMessageResponse\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32\x1b.postilion.v1.StoredMessageR\x07message\"\xf0\x02\n\x13ListMessagesRequest\x12\x32\n\x06states\x18\x01 \x03(\x0e\x32\x1a.postilion.v1.MessageStateR\x06states\x12\x1c\n\trecipient\x18\x02 \x01(\tR\trecipient\x12\x10\n\x03tag\x18\x03 \x01(\tR\x03tag\x12\x1e\n\nconnection\x18\x04 \x01(\tR\nconnection\x12\x1d\n\nmessage_id\x18\x05 \x01(\tR\tmessageId\x12\x30\n\x05since\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05since\x12\x30\n\x05until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05until\x12\x1b\n\tpage_size\x18\x08 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\t \x01(\tR\tpageToken\x12\x16\n\x06\x63lient\x18\n \x01(\tR\x06\x63lient\"w\n\x14ListMessagesResponse\x12\x37\n\x08messages\x18\x01 \x03(\x0b\x32\x1b.postilion.v1.StoredMessageR\x08messages\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x92\x01\n\x12WatchEventsRequest\x12*\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03H\x00R\rafterSequence\x88\x01\x01\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12-\n\x05types\x18\x03 \x03(\x0e\x32\x17.postilion.v1.EventTypeR\x05typesB\x11\n\x0f_after_sequence\"@\n\x13WatchEventsResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x13.postilion.v1.EventR\x05\x65vent\"\xc5\x01\n\x11ListEventsRequest\x12%\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x03R\rafterSequence\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12-\n\x05types\x18\x03 \x03(\x0e\x32\x17.postilion.v1.EventTypeR\x05types\x12\x1b\n\tpage_size\x18\x04 \x01(\x05R\x08pageSize\x12-\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\x04wait\"f\n\x12ListEventsResponse\x12+\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.postilion.v1.EventR\x06\x65vents\x12#\n\rlast_sequence\x18\x02 \x01(\x03R\x0clastSequence\"f\n\x14ResendMessageRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12>\n\rexpires_after\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0c\x65xpiresAfter\"N\n\x15ResendMessageResponse\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32\x1b.postilion.v1.StoredMessageR\x07message\"&\n\x14\x43\x61ncelMessageRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\"N\n\x15\x43\x61ncelMessageResponse\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32\x1b.postilion.v1.StoredMessageR\x07message\"<\n\x12HoldMessageRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\"L\n\x13HoldMessageResponse\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32\x1b.postilion.v1.StoredMessageR\x07message\"\'\n\x15ReleaseMessageRequest\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\"O\n\x16ReleaseMessageResponse\x12\x35\n\x07message\x18\x01 \x01(\x0b\x32\x1b.postilion.v1.StoredMessageR\x07message*\x9e\x02\n\x0cMessageState\x12\x1d\n\x19MESSAGE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MESSAGE_STATE_QUEUED\x10\x01\x12\x19\n\x15MESSAGE_STATE_SENDING\x10\x02\x12\x1a\n\x16MESSAGE_STATE_DEFERRED\x10\x03\x12\x16\n\x12MESSAGE_STATE_HELD\x10\x04\x12\x16\n\x12MESSAGE_STATE_SENT\x10\x05\x12\x18\n\x14MESSAGE_STATE_FAILED\x10\x06\x12\x19\n\x15MESSAGE_STATE_EXPIRED\x10\x07\x12\x1b\n\x17MESSAGE_STATE_CANCELLED\x10\x08\x12\x1c\n\x18MESSAGE_STATE_SUPPRESSED\x10\t*t\n\x0bMessageView\x12\x1c\n\x18MESSAGE_VIEW_UNSPECIFIED\x10\x00\x12\x16\n\x12MESSAGE_VIEW_BASIC\x10\x01\x12\x15\n\x11MESSAGE_VIEW_FULL\x10\x02\x12\x18\n\x14MESSAGE_VIEW_CONTENT\x10\x03*\xfd\x01\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45VENT_TYPE_ACCEPTED\x10\x01\x12\x17\n\x13\x45VENT_TYPE_DEFERRED\x10\x02\x12\x13\n\x0f\x45VENT_TYPE_HELD\x10\x03\x12\x17\n\x13\x45VENT_TYPE_RELEASED\x10\x04\x12\x16\n\x12\x45VENT_TYPE_RETRIED\x10\x05\x12\x13\n\x0f\x45VENT_TYPE_SENT\x10\x06\x12\x15\n\x11\x45VENT_TYPE_FAILED\x10\x07\x12\x16\n\x12\x45VENT_TYPE_EXPIRED\x10\x08\x12\x18\n\x14\x45VENT_TYPE_CANCELLED\x10\t2\xc4\x05\n\x0eMessageService\x12O\n\nGetMessage\x12\x1f.postilion.v1.GetMessageRequest\x1a .postilion.v1.GetMessageResponse\x12U\n\x0cListMessages\x12!.postilion.v1.ListMessagesRequest\x1a\".postilion.v1.ListMessagesResponse\x12T\n\x0bWatchEvents\x12 .postilion.v1.WatchEventsRequest\x1a!.postilion.v1.WatchEventsResponse0\x01\x12O\n\nListEvents\x12\x1f.postilion.v1.ListEventsRequest\x1a .postilion.v1.ListEventsResponse\x12X\n\rResendMessage\x12\".postilion.v1.ResendMessageRequest\x1a#.postilion.v1.ResendMessageResponse\x12X\n\rCancelMessage\x12\".postilion.v1.CancelMessageRequest\x1a#.postilion.v1.CancelMessageResponse\x12R\n\x0bHoldMessage\x12 .postilion.v1.HoldMessageRequest\x1a!.postilion.v1.HoldMessageResponse\x12[\n\x0eReleaseMessage\x12#.postilion.v1.ReleaseMessageRequest\x1a$.postilion.v1.ReleaseMessageResponseBoZFgithub.com/postilion-mail/postilion/proto/gen/postilion/v1;postilionv1\xca\x02\x0cPostilion\\V1\xe2\x02\x15Postilion\\V1\\Metadatab\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'postilion.v1.message_pb2', globals())
@@ -28,56 +29,56 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _STOREDMESSAGE_METADATAENTRY._serialized_options = b'8\001'
   _STOREDMESSAGE_COUNTSENTRY._options = None
   _STOREDMESSAGE_COUNTSENTRY._serialized_options = b'8\001'
-  _MESSAGESTATE._serialized_start=3897
-  _MESSAGESTATE._serialized_end=4183
-  _MESSAGEVIEW._serialized_start=4185
-  _MESSAGEVIEW._serialized_end=4301
-  _EVENTTYPE._serialized_start=4304
-  _EVENTTYPE._serialized_end=4557
-  _RECIPIENTSTATUS._serialized_start=138
-  _RECIPIENTSTATUS._serialized_end=474
-  _STOREDMESSAGE._serialized_start=477
-  _STOREDMESSAGE._serialized_end=1430
-  _STOREDMESSAGE_METADATAENTRY._serialized_start=1312
-  _STOREDMESSAGE_METADATAENTRY._serialized_end=1371
-  _STOREDMESSAGE_COUNTSENTRY._serialized_start=1373
-  _STOREDMESSAGE_COUNTSENTRY._serialized_end=1430
-  _ATTEMPT._serialized_start=1433
-  _ATTEMPT._serialized_end=1687
-  _EVENT._serialized_start=1690
-  _EVENT._serialized_end=2156
-  _GETMESSAGEREQUEST._serialized_start=2158
-  _GETMESSAGEREQUEST._serialized_end=2240
-  _GETMESSAGERESPONSE._serialized_start=2242
-  _GETMESSAGERESPONSE._serialized_end=2317
-  _LISTMESSAGESREQUEST._serialized_start=2320
-  _LISTMESSAGESREQUEST._serialized_end=2688
-  _LISTMESSAGESRESPONSE._serialized_start=2690
-  _LISTMESSAGESRESPONSE._serialized_end=2809
-  _WATCHEVENTSREQUEST._serialized_start=2812
-  _WATCHEVENTSREQUEST._serialized_end=2958
-  _WATCHEVENTSRESPONSE._serialized_start=2960
-  _WATCHEVENTSRESPONSE._serialized_end=3024
-  _LISTEVENTSREQUEST._serialized_start=3027
-  _LISTEVENTSREQUEST._serialized_end=3224
-  _LISTEVENTSRESPONSE._serialized_start=3226
-  _LISTEVENTSRESPONSE._serialized_end=3328
-  _RESENDMESSAGEREQUEST._serialized_start=3330
-  _RESENDMESSAGEREQUEST._serialized_end=3432
-  _RESENDMESSAGERESPONSE._serialized_start=3434
-  _RESENDMESSAGERESPONSE._serialized_end=3512
-  _CANCELMESSAGEREQUEST._serialized_start=3514
-  _CANCELMESSAGEREQUEST._serialized_end=3552
-  _CANCELMESSAGERESPONSE._serialized_start=3554
-  _CANCELMESSAGERESPONSE._serialized_end=3632
-  _HOLDMESSAGEREQUEST._serialized_start=3634
-  _HOLDMESSAGEREQUEST._serialized_end=3694
-  _HOLDMESSAGERESPONSE._serialized_start=3696
-  _HOLDMESSAGERESPONSE._serialized_end=3772
-  _RELEASEMESSAGEREQUEST._serialized_start=3774
-  _RELEASEMESSAGEREQUEST._serialized_end=3813
-  _RELEASEMESSAGERESPONSE._serialized_start=3815
-  _RELEASEMESSAGERESPONSE._serialized_end=3894
-  _MESSAGESERVICE._serialized_start=4560
-  _MESSAGESERVICE._serialized_end=5268
+  _MESSAGESTATE._serialized_start=3983
+  _MESSAGESTATE._serialized_end=4269
+  _MESSAGEVIEW._serialized_start=4271
+  _MESSAGEVIEW._serialized_end=4387
+  _EVENTTYPE._serialized_start=4390
+  _EVENTTYPE._serialized_end=4643
+  _RECIPIENTSTATUS._serialized_start=169
+  _RECIPIENTSTATUS._serialized_end=560
+  _STOREDMESSAGE._serialized_start=563
+  _STOREDMESSAGE._serialized_end=1516
+  _STOREDMESSAGE_METADATAENTRY._serialized_start=1398
+  _STOREDMESSAGE_METADATAENTRY._serialized_end=1457
+  _STOREDMESSAGE_COUNTSENTRY._serialized_start=1459
+  _STOREDMESSAGE_COUNTSENTRY._serialized_end=1516
+  _ATTEMPT._serialized_start=1519
+  _ATTEMPT._serialized_end=1773
+  _EVENT._serialized_start=1776
+  _EVENT._serialized_end=2242
+  _GETMESSAGEREQUEST._serialized_start=2244
+  _GETMESSAGEREQUEST._serialized_end=2326
+  _GETMESSAGERESPONSE._serialized_start=2328
+  _GETMESSAGERESPONSE._serialized_end=2403
+  _LISTMESSAGESREQUEST._serialized_start=2406
+  _LISTMESSAGESREQUEST._serialized_end=2774
+  _LISTMESSAGESRESPONSE._serialized_start=2776
+  _LISTMESSAGESRESPONSE._serialized_end=2895
+  _WATCHEVENTSREQUEST._serialized_start=2898
+  _WATCHEVENTSREQUEST._serialized_end=3044
+  _WATCHEVENTSRESPONSE._serialized_start=3046
+  _WATCHEVENTSRESPONSE._serialized_end=3110
+  _LISTEVENTSREQUEST._serialized_start=3113
+  _LISTEVENTSREQUEST._serialized_end=3310
+  _LISTEVENTSRESPONSE._serialized_start=3312
+  _LISTEVENTSRESPONSE._serialized_end=3414
+  _RESENDMESSAGEREQUEST._serialized_start=3416
+  _RESENDMESSAGEREQUEST._serialized_end=3518
+  _RESENDMESSAGERESPONSE._serialized_start=3520
+  _RESENDMESSAGERESPONSE._serialized_end=3598
+  _CANCELMESSAGEREQUEST._serialized_start=3600
+  _CANCELMESSAGEREQUEST._serialized_end=3638
+  _CANCELMESSAGERESPONSE._serialized_start=3640
+  _CANCELMESSAGERESPONSE._serialized_end=3718
+  _HOLDMESSAGEREQUEST._serialized_start=3720
+  _HOLDMESSAGEREQUEST._serialized_end=3780
+  _HOLDMESSAGERESPONSE._serialized_start=3782
+  _HOLDMESSAGERESPONSE._serialized_end=3858
+  _RELEASEMESSAGEREQUEST._serialized_start=3860
+  _RELEASEMESSAGEREQUEST._serialized_end=3899
+  _RELEASEMESSAGERESPONSE._serialized_start=3901
+  _RELEASEMESSAGERESPONSE._serialized_end=3980
+  _MESSAGESERVICE._serialized_start=4646
+  _MESSAGESERVICE._serialized_end=5354
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from postilion.v1 import connection_pb2 as _connection_pb2
 from postilion.v1 import outcome_pb2 as _outcome_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -174,10 +175,11 @@ class ListMessagesResponse(_message.Message):
     def __init__(self, messages: _Optional[_Iterable[_Union[StoredMessage, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class RecipientStatus(_message.Message):
-    __slots__ = ["address", "attempts", "connection", "next_attempt", "outcome", "possible_duplicate", "reason", "state"]
+    __slots__ = ["address", "attempts", "connection", "diagnosis", "next_attempt", "outcome", "possible_duplicate", "reason", "state"]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     CONNECTION_FIELD_NUMBER: _ClassVar[int]
+    DIAGNOSIS_FIELD_NUMBER: _ClassVar[int]
     NEXT_ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     POSSIBLE_DUPLICATE_FIELD_NUMBER: _ClassVar[int]
@@ -186,12 +188,13 @@ class RecipientStatus(_message.Message):
     address: str
     attempts: int
     connection: str
+    diagnosis: _connection_pb2.Diagnosis
     next_attempt: _timestamp_pb2.Timestamp
     outcome: _outcome_pb2.Outcome
     possible_duplicate: bool
     reason: str
     state: MessageState
-    def __init__(self, address: _Optional[str] = ..., state: _Optional[_Union[MessageState, str]] = ..., outcome: _Optional[_Union[_outcome_pb2.Outcome, _Mapping]] = ..., attempts: _Optional[int] = ..., next_attempt: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., possible_duplicate: bool = ..., connection: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, address: _Optional[str] = ..., state: _Optional[_Union[MessageState, str]] = ..., outcome: _Optional[_Union[_outcome_pb2.Outcome, _Mapping]] = ..., attempts: _Optional[int] = ..., next_attempt: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., possible_duplicate: bool = ..., connection: _Optional[str] = ..., reason: _Optional[str] = ..., diagnosis: _Optional[_Union[_connection_pb2.Diagnosis, _Mapping]] = ...) -> None: ...
 
 class ReleaseMessageRequest(_message.Message):
     __slots__ = ["id"]
