@@ -50,7 +50,7 @@ func (r *rig) sendThrough(connection string) string {
 // removed.
 func TestAPluginDelivers(t *testing.T) {
 	t.Parallel()
-	r, j := newRig(t), newJournal(t)
+	r, j := newRig(t, func(c *config.Config) { c.MetricsListen = "127.0.0.1:0" }), newJournal(t)
 	p := r.addRecorder("recorder", j)
 	if p.GetName() != "recorder" || p.GetVersion() != "1.2" || p.GetState() != ready || p.GetPid() == 0 || !p.GetEnabled() || p.GetStarts() != 1 || p.GetConfinement() == "" {
 		t.Errorf("it was added as %v", p)
@@ -86,6 +86,14 @@ func TestAPluginDelivers(t *testing.T) {
 	}
 	if n := len(j.delivered()); n != 3 {
 		t.Errorf("%d messages were delivered, not 3", n)
+	}
+	metrics := r.scrape()
+	for _, line := range []string{
+		`postilion_plugin_state{plugin="recorder",state="ready"} 1`, `postilion_plugin_state{plugin="recorder",state="failed"} 0`,
+		`postilion_plugin_starts_total{plugin="recorder"} 1`, `postilion_plugin_crashes_total{plugin="recorder"} 0`,
+		`postilion_plugin_delivery_duration_seconds_count{plugin="recorder"} 1`,
+	} {
+		contains(t, metrics, line)
 	}
 	if p := r.awaitPlugin("recorder", ready); !slices.Equal(p.GetConnections(), []string{"admin/box"}) {
 		t.Errorf("it is used by %v", p.GetConnections())
@@ -292,6 +300,10 @@ func TestADisabledPlugin(t *testing.T) {
 	}
 	waits := r.sendThrough("box")
 	contains(t, r.awaitState(waits, postilionv1.MessageState_MESSAGE_STATE_DEFERRED).String(), "disabled")
+	_, err := r.admin.Configure(r.ctx(), &postilionv1.ConfigureRequest{Connection: recorded("other", "recorder", j)})
+	if status.Code(err) != codes.FailedPrecondition || fault.Detail(err).GetReason() != "transport_unavailable" {
+		t.Errorf("configuring a connection gives %v", err)
+	}
 	r.stop()
 	r.start()
 	if p := r.pluginNamed("recorder"); p.GetState() != stopped {
