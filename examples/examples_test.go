@@ -67,6 +67,7 @@ func TestExamples(t *testing.T) {
 		{"./phpmailer/send.php", "Your order, with greetings from PHPMailer: Grüße"},
 		{"./symfony/send.php", "Your order, with greetings from Symfony: Grüße"},
 		{"./mediawiki/run.sh", "Account details on Wiki"},
+		{"./wordpress/run.sh", "[Blog] Password Reset"},
 	} {
 		command(t, ".", environment, example.program, "you@example.com")
 		answer, err := client.Messages.ListMessages(t.Context(), &postilionv1.ListMessagesRequest{PageSize: 1})

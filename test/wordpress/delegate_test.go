@@ -106,7 +106,7 @@ func sendTest(b *browser, p *postfixtest.Server) {
 	if from := letter.Addresses(b.t, "From"); len(from) != 1 || from[0].Address != "shop@example.net" || from[0].Name != "The <i>Shop</i>" {
 		b.t.Errorf("From is %v", from)
 	}
-	if letter.Texts["text/html"] == "" || !strings.Contains(letter.Texts["text/plain"], b.site.URL) {
+	if letter.Texts["text/html"] == "" || !strings.Contains(letter.Texts["text/plain"], "http://blog.example.net") {
 		b.t.Errorf("the test mail has the parts %v", letter.Texts)
 	}
 	if received := letter.Header.Get("Received"); !strings.Contains(received, "TLS") || !strings.Contains(received, postfixtest.Account) {
