@@ -71,7 +71,7 @@ func mailboxes() []Provider {
 			ID: "outlook", Title: "Outlook.com, Hotmail",
 			Host: "smtp-mail.outlook.com", Port: 587, Security: starttls, Auth: "xoauth2",
 			Username:     wholeAddress,
-			Password:     "an OAuth access token: neither the password nor an app password is taken",
+			Password:     "an OAuth access token",
 			PasswordLink: "https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth",
 			OAuth:        "required since 16 September 2024: personal accounts take an access token (xoauth2), neither the password nor an app password",
 			FromRule:     "the address of the account, or an alias that it has",

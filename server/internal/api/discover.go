@@ -126,14 +126,14 @@ func providerNotes(results []discover.Result) []string {
 	if p.OAuth != "" {
 		notes = append(notes, p.Title+": "+p.OAuth+".")
 	}
-	if results[0].Trial != discover.LoggedIn {
-		note := p.Title + " wants as password " + p.Password + "."
-		if p.PasswordLink != "" {
-			note += " Get it at " + p.PasswordLink
-		}
-		notes = append(notes, note)
+	if results[0].Trial == discover.LoggedIn {
+		return notes
 	}
-	return notes
+	note := p.Title + " wants as password " + p.Password + "."
+	if p.PasswordLink != "" {
+		note += " Get it at " + p.PasswordLink
+	}
+	return append(notes, note)
 }
 
 // propose tries other settings of the server of a connection whose test has

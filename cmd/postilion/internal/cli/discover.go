@@ -84,9 +84,6 @@ func usable(proposals []*postilionv1.Proposal) bool {
 // provider's preset fills in left out.
 func (a *app) printDiscovery(answer *postilionv1.DiscoverSettingsResponse, preset *postilionv1.Provider) {
 	proposals := answer.GetProposals()
-	if len(proposals) == 0 {
-		a.printf("%s\n", a.style.paint(red, "Nothing was found"))
-	}
 	for _, p := range proposals {
 		a.printProposal(p)
 	}
@@ -96,11 +93,16 @@ func (a *app) printDiscovery(answer *postilionv1.DiscoverSettingsResponse, prese
 	switch {
 	case usable(proposals):
 		a.printf("\n  %s\n", configureCommandFor("main", proposals[0].GetSmtp(), preset))
-	case len(proposals) > 0 && proposals[0].GetDiagnosis() != nil:
+	case len(proposals) > 0 && telling(proposals[0]):
 		a.printDiagnosis(proposals[0].GetDiagnosis())
 	default:
-		a.printf("\nAsk your provider for host, port and security, and give them to postilion configure.\n")
+		a.printf("\n%s\nAsk your provider for host, port and security, and give them to postilion configure.\n", a.style.paint(red, "No server was found"))
 	}
+}
+
+// telling: that a guess fails is no news, unless it is the login that failed.
+func telling(p *postilionv1.Proposal) bool {
+	return p.GetConfidence() > postilionv1.Confidence_CONFIDENCE_LOW || p.GetDiagnosis().GetBlame() == postilionv1.Blame_BLAME_AUTH
 }
 
 // printProposal prints one way: what it is, how far it was tried, where it was

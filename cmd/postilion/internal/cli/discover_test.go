@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -56,10 +57,16 @@ func TestDiscoverFindsNothing(t *testing.T) {
 	t.Parallel()
 	failed := proposal(postilionv1.Trial_TRIAL_FAILED, &postilionv1.SmtpSettings{Host: "mail.example.org", Port: 465})
 	failed.Diagnosis = &postilionv1.Diagnosis{Title: "The login was refused", Remedies: []string{"Check the user name."}}
+	guess := proto.CloneOf(failed)
+	guess.Confidence = postilionv1.Confidence_CONFIDENCE_LOW
+	login := proto.CloneOf(guess)
+	login.Diagnosis.Blame = postilionv1.Blame_BLAME_AUTH
 	for name, test := range map[string]struct {
 		answer *postilionv1.DiscoverSettingsResponse
 		text   string
 	}{
+		"guesses":       {&postilionv1.DiscoverSettingsResponse{Proposals: []*postilionv1.Proposal{guess}}, "Ask your provider"},
+		"a login":       {&postilionv1.DiscoverSettingsResponse{Proposals: []*postilionv1.Proposal{login}}, "1. Check the user name."},
 		"nothing":       {&postilionv1.DiscoverSettingsResponse{}, "Ask your provider"},
 		"nothing works": {&postilionv1.DiscoverSettingsResponse{Proposals: []*postilionv1.Proposal{failed}}, "1. Check the user name."},
 	} {
