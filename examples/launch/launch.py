@@ -19,7 +19,8 @@ def launch(program, data_dir):
     """Starts the daemon, and gives its process and its socket when it serves."""
     command = [program, "serve", "--data-dir", data_dir, "--grpc-listen", "off", "--http-listen", "off"]
     environment = {**os.environ, "POSTILION_SIDECAR": "daemon", "POSTILION_HOST_PID": str(os.getpid())}
-    daemon = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    daemon = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                              start_new_session=True)
     line = daemon.stdout.readline()
     if not line:
         sys.exit(f"the daemon has ended with {daemon.wait()}; its log says why")

@@ -2,8 +2,8 @@
 // Maildirs on this machine, as a local mail server does:
 //
 //	go build -o bin/ ./examples/transport-maildir
-//	postilion plugins add --write /var/mail "$PWD/bin/transport-maildir"
-//	postilion configure local --transport maildir --setting directory=/var/mail
+//	postilion plugins add --write /srv/mail "$PWD/bin/transport-maildir"
+//	postilion configure local --transport maildir --setting directory=/srv/mail
 package main
 
 import (

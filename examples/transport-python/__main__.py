@@ -1,8 +1,8 @@
 """A transport of Postilion that writes messages to an mbox file.
 
     examples/transport-python/build.sh bin/transport-python
-    postilion plugins add --no-tls --write /var/mail "$PWD/bin/transport-python"
-    postilion configure archive --transport mbox --setting file=/var/mail/archive
+    postilion plugins add --no-tls --write /srv/mail "$PWD/bin/transport-python"
+    postilion configure archive --transport mbox --setting file=/srv/mail/archive
 """
 
 import os
