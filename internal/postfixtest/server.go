@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,15 +43,24 @@ type Server struct {
 	OldPort string // offers neither 8BITMIME nor SMTPUTF8
 	CA      string // file of the authority that has issued its certificate
 
+	services []Service
 	t        testing.TB
 	folder   string
 	uid, gid int // of the maildir's owner
 	seen     map[string]*Letter
 }
 
-// Start starts both servers in a folder that other users can go through. They
-// are stopped with the test.
-func Start(t testing.TB, folder string) *Server {
+// Service is a further port of a Server.
+type Service struct {
+	Port string
+	// Options override main.cf, each as "name = value". {{.Folder}} in them is
+	// the server's folder.
+	Options []string
+}
+
+// Start starts both servers in a folder that other users can go through, with
+// further services. They are stopped with the test.
+func Start(t testing.TB, folder string, services ...Service) *Server {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("Postfix needs root: run scripts/setup as root, and the tests too")
@@ -61,7 +71,7 @@ func Start(t testing.TB, folder string) *Server {
 			t.Fatalf("%v: run scripts/setup as root", err)
 		}
 	}
-	s := &Server{Host: daemontest.Host(), Port: "2525", OldPort: "2526", t: t, folder: folder, seen: make(map[string]*Letter)}
+	s := &Server{Host: daemontest.Host(), Port: "2525", OldPort: "2526", services: services, t: t, folder: folder, seen: make(map[string]*Letter)}
 	s.uid, s.gid = identity(t, "nobody")
 	s.prepare()
 
@@ -105,7 +115,8 @@ func (s *Server) prepare() {
 		*Server
 		Folder, Account, Password string
 		UID, GID                  int
-	}{s, s.folder, Account, Password, s.uid, s.gid}
+		Services                  []Service
+	}{s, s.folder, Account, Password, s.uid, s.gid, s.filled()}
 	for _, name := range []string{"main.cf", "master.cf", "dovecot.conf", "users"} {
 		parsed, err := template.ParseFS(settings, "settings/"+name)
 		if err != nil {
@@ -121,6 +132,19 @@ func (s *Server) prepare() {
 		}
 		s.write(target, text.String(), 0o644)
 	}
+}
+
+// filled gives the services with the folder in its place.
+func (s *Server) filled() []Service {
+	var filled []Service
+	for _, service := range s.services {
+		options := slices.Clone(service.Options)
+		for i := range options {
+			options[i] = strings.ReplaceAll(options[i], "{{.Folder}}", s.folder)
+		}
+		filled = append(filled, Service{service.Port, options})
+	}
+	return filled
 }
 
 // certify makes an authority and the server's certificate.
