@@ -14,6 +14,7 @@ import (
 	"github.com/postilion-mail/postilion/internal/smtptest"
 	"github.com/postilion-mail/postilion/plugin/host"
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
+	"github.com/postilion-mail/postilion/server/internal/plugins"
 )
 
 var kills = flag.Int("kills", 15, "how often TestAPluginThatIsKilled kills its plugin")
@@ -93,7 +94,10 @@ func TestAPluginThatIsKilled(t *testing.T) {
 	t.Parallel()
 	j := newJournal(t)
 	r := preparedRig(t)
-	r.plugins = host.Policy{First: time.Millisecond, Longest: 10 * time.Millisecond, Limit: 1 << 20}
+	r.plugins = func(o *plugins.Options) {
+		o.StartTimeout = patience
+		o.Policy = host.Policy{First: time.Millisecond, Longest: 10 * time.Millisecond, Limit: 1 << 20}
+	}
 	r.start()
 	server := smtptest.Start(t, plain)
 	configure(t, r.admin, connection("smtp", server))

@@ -19,12 +19,15 @@ func (d *daemon) openPlugins(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.plugins, err = plugins.Open(ctx, plugins.Options{
+	o := plugins.Options{
 		Database: d.db, Dir: filepath.Join(d.cfg.DataDir, "plugins"), RunDir: run, Log: d.log, Drain: d.cfg.Drain,
 		Private: []string{d.cfg.DataDir, d.cfg.RunDir, d.cfg.MaildropDir}, BuiltIn: transports.BuiltIn, Changed: d.pluginChanged,
-		Delivered: d.metrics.Delivered, Policy: d.options.plugins,
-	})
-	if err != nil {
+		Delivered: d.metrics.Delivered,
+	}
+	if d.options.plugins != nil {
+		d.options.plugins(&o)
+	}
+	if d.plugins, err = plugins.Open(ctx, o); err != nil {
 		return err
 	}
 	d.metrics.WatchPlugins(d.plugins.List)

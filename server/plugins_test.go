@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -17,6 +18,7 @@ import (
 	"github.com/postilion-mail/postilion/internal/smtptest"
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
 	"github.com/postilion-mail/postilion/server/internal/fault"
+	"github.com/postilion-mail/postilion/server/internal/plugins"
 )
 
 const (
@@ -181,7 +183,6 @@ func TestWhatIsNoPlugin(t *testing.T) {
 		{"what ends at once", add(good), codes.FailedPrecondition, "ended before"},
 		{"rubbish", add(program(t, dir, "rubbish", "#!/bin/sh\necho hello; echo why >&2; sleep 100\n", 0o755)), codes.FailedPrecondition, `"hello"`},
 		{"another protocol", add(program(t, dir, "newer", "#!/bin/sh\necho '1|99|unix|/tmp/x|grpc|'; sleep 100\n", 0o755)), codes.FailedPrecondition, "version"},
-		{"what says nothing", add(program(t, dir, "mute", "#!/bin/sh\nsleep 100\n", 0o755)), codes.FailedPrecondition, "did not answer within"},
 		{"another checksum", &postilionv1.AddPluginRequest{Path: good, Sha256: strings.Repeat("ab", 32)}, codes.FailedPrecondition, "checksum"},
 		{"no checksum", &postilionv1.AddPluginRequest{Path: good, Sha256: "ab"}, codes.InvalidArgument, "sha256"},
 		{"another name", add(self, "one", "two"), codes.FailedPrecondition, `"one"`},
@@ -205,6 +206,18 @@ func TestWhatIsNoPlugin(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Join(r.cfg.DataDir, "plugins"))
 	if err != nil || len(entries) != 1 {
 		t.Errorf("in the plugin directory there is %v, %v", entries, err)
+	}
+}
+
+// What does not answer is not waited for.
+func TestAPluginThatSaysNothing(t *testing.T) {
+	t.Parallel()
+	r := preparedRig(t)
+	r.plugins = func(o *plugins.Options) { o.StartTimeout = 100 * time.Millisecond }
+	r.start()
+	_, err := r.admin.AddPlugin(r.ctx(), add(program(t, t.TempDir(), "mute", "#!/bin/sh\nsleep 1000\n", 0o755)))
+	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "did not answer within") {
+		t.Errorf("it gives %v", err)
 	}
 }
 

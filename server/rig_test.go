@@ -23,8 +23,8 @@ import (
 
 	"github.com/postilion-mail/postilion/internal/config"
 	"github.com/postilion-mail/postilion/internal/smtptest"
-	"github.com/postilion-mail/postilion/plugin/host"
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
+	"github.com/postilion-mail/postilion/server/internal/plugins"
 )
 
 // patience bounds every wait of these tests; it is for machines that are busy.
@@ -32,13 +32,12 @@ const patience = 60 * time.Second
 
 // rig is a daemon that runs for one test, or a part of it.
 type rig struct {
-	t     *testing.T
-	cfg   config.Config
-	addr  Addresses
-	admin caller // through the admin socket
-	log   *logBuffer
-	// plugins is when processes are started again.
-	plugins host.Policy
+	t       *testing.T
+	cfg     config.Config
+	addr    Addresses
+	admin   caller // through the admin socket
+	log     *logBuffer
+	plugins func(*plugins.Options) // changes them
 	cancel  context.CancelFunc
 	done    chan error
 }
@@ -64,6 +63,7 @@ func preparedRig(t *testing.T, change ...func(*config.Config)) *rig {
 		c(&cfg)
 	}
 	r := &rig{t: t, cfg: cfg, log: &logBuffer{}}
+	r.plugins = func(o *plugins.Options) { o.StartTimeout = patience }
 	t.Cleanup(r.stop)
 	return r
 }
@@ -86,10 +86,10 @@ func (r *rig) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ready := make(chan Addresses, 1)
 	r.cancel, r.done = cancel, make(chan error, 1)
-	done, cfg, policy := r.done, r.cfg, r.plugins
+	done, cfg, change := r.done, r.cfg, r.plugins
 	go func() {
 		done <- Run(ctx, &cfg, Options{
-			Version: "test", Ready: func(a Addresses) { ready <- a }, plugins: policy,
+			Version: "test", Ready: func(a Addresses) { ready <- a }, plugins: change,
 			Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		})
 	}()

@@ -31,7 +31,6 @@ import (
 	"github.com/postilion-mail/postilion/internal/resolver"
 	"github.com/postilion-mail/postilion/internal/secret"
 	"github.com/postilion-mail/postilion/internal/smtpd"
-	"github.com/postilion-mail/postilion/plugin/host"
 	"github.com/postilion-mail/postilion/server/internal/api"
 	"github.com/postilion-mail/postilion/server/internal/face"
 	"github.com/postilion-mail/postilion/server/internal/metrics"
@@ -49,7 +48,7 @@ type Options struct {
 	// service plugin.GRPCController. It is to end Run's context.
 	Shutdown func()
 
-	plugins host.Policy // for tests
+	plugins func(*plugins.Options) // for tests; nil changes nothing
 }
 
 // Addresses are where the daemon serves; empty where it does not.

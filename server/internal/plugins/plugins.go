@@ -21,6 +21,7 @@ import (
 
 // Defaults of Options.
 const (
+	defaultStart       = 30 * time.Second
 	defaultPingEvery   = 15 * time.Second
 	defaultPingTimeout = 30 * time.Second
 	defaultDelivery    = 30 * time.Minute
@@ -44,6 +45,8 @@ type Options struct {
 	Changed func(name string)
 	// Delivered is told how long a delivery took.
 	Delivered func(name string, took time.Duration)
+	// StartTimeout is how long a process may take to answer first. Default: 30 s.
+	StartTimeout time.Duration
 	// PingEvery is how often a process is asked for its health, and PingTimeout
 	// how long it may take to answer. Defaults: 15 s and 30 s.
 	PingEvery, PingTimeout time.Duration
@@ -63,6 +66,7 @@ func (o Options) withDefaults() Options {
 			*d = preset
 		}
 	}
+	set(&o.StartTimeout, defaultStart)
 	set(&o.PingEvery, defaultPingEvery)
 	set(&o.PingTimeout, defaultPingTimeout)
 	set(&o.Delivery, defaultDelivery)
@@ -210,6 +214,7 @@ func (m *Manager) hostOptions(e *Entry) host.Options {
 		Name: e.Name, Dir: m.options.Dir, File: e.File, SHA256: e.SHA256, Args: e.Args, Env: e.Environment,
 		RunDir: m.options.RunDir, Private: m.options.Private, ReadPaths: e.ReadPaths, WritePaths: e.WritePaths,
 		MaxMemory: e.MaxMemory, MaxCPU: e.MaxCPU, NoNetwork: e.NoNetwork, WithoutTLS: e.WithoutTLS, Log: m.options.Log,
+		StartTimeout: m.options.StartTimeout,
 	}
 }
 

@@ -69,7 +69,7 @@ func open(t *testing.T, change func(*Options)) *Manager {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Database: db, Dir: filepath.Join(data, "plugins"), RunDir: run}
+	o := Options{Database: db, Dir: filepath.Join(data, "plugins"), RunDir: run, StartTimeout: patience}
 	if change != nil {
 		change(&o)
 	}
