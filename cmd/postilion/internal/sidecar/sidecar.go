@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	// CookieKey is the environment variable that says so, with CookieValue.
-	CookieKey   = "POSTILION_SIDECAR"
+	// CookieKey is the environment variable that says so.
+	CookieKey = "POSTILION_SIDECAR"
+	// CookieValue is what it has to be.
 	CookieValue = "daemon"
 	// HostPID is the environment variable with the host's process id. Without
 	// it the host is the parent that we find.
