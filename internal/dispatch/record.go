@@ -150,7 +150,10 @@ func (l *lane) log(job *outbox.Job, report *outbox.Report) {
 	}
 	cause := ""
 	if worst.Outcome.Class != plugin.ClassUnspecified {
-		cause = diagnose.Explain(worst.Outcome, l.connection.Known).Code
+		l.mu.Lock()
+		known := l.connection.Known
+		l.mu.Unlock()
+		cause = diagnose.Explain(worst.Outcome, known).Code
 	}
 	what, level := "not sent", slog.LevelInfo
 	if report.Untried {
