@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/postilion-mail/postilion/internal/diagnose"
+	"github.com/postilion-mail/postilion/internal/smtptest"
 	"github.com/postilion-mail/postilion/plugin"
 )
 
@@ -106,5 +108,68 @@ func TestToldFailures(t *testing.T) {
 		if d := diagnose.Explain(told.o, told.c); d.Code != told.code || len(d.Remedies) == 0 {
 			t.Errorf("%+v: %+v", told.o, d)
 		}
+	}
+}
+
+// What a hostile server sends comes out in bounds and without controls.
+func TestHostileServersAreBounded(t *testing.T) {
+	t.Parallel()
+	for name, rule := range map[string]smtptest.Rule{
+		"colours":         {On: "AUTH", Do: smtptest.Reply("535 5.7.8 \x1b[2J\x1b]0;owned\x07 \u202egnorw \r\x00 done")},
+		"long":            {On: "MAIL", Do: smtptest.Reply(strings.TrimSuffix(strings.Repeat("550-"+strings.Repeat("x", 600)+"\r\n", 50)+"550 end", "\r\n"))},
+		"a long greeting": {On: "CONNECT", Do: smtptest.Reply("554 " + strings.Repeat("\x1b[31m", 300))},
+		"many extensions": {On: "EHLO", Do: smtptest.Reply(strings.Repeat("250-\x1b[31mX "+strings.Repeat("y", 400)+"\r\n", 90) + "250 end")},
+		"a strange word":  {On: "CONNECT", Do: smtptest.Raw("SSH-2.0-\x1b[2J" + strings.Repeat("z", 3000) + "\r\n")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := smtptest.StartScripted(t, smtptest.Script{Capabilities: []string{"AUTH PLAIN"}, Rules: []smtptest.Rule{rule}})
+			r := served(server, "").play(t)
+			size := 0
+			look := func(text string) {
+				size += len(text)
+				if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+					t.Errorf("%q", text)
+				}
+			}
+			for _, s := range r.Stages {
+				look(s.Server)
+				look(s.Detail)
+				for _, fact := range s.Facts {
+					look(fact)
+				}
+			}
+			if r.Diagnosis != nil {
+				for _, text := range append([]string{r.Diagnosis.Title, r.Diagnosis.Explanation}, r.Diagnosis.Remedies...) {
+					look(text)
+				}
+			}
+			if size > 32<<10 {
+				t.Errorf("%d octets", size)
+			}
+		})
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	server := smtptest.StartScripted(t, smtptest.Script{Capabilities: []string{"SIZE 5242880", "AUTH PLAIN"}})
+	s := served(server, "").with("security", "opportunistic")
+	s.known = func(c *diagnose.Context) { c.Sender, c.ContentLimit = "shop@example.org", 25<<20 }
+	r := s.play(t)
+	if r.Diagnosis != nil || r.Failed != nil {
+		t.Fatalf("%+v", r.Diagnosis)
+	}
+	all := strings.Join(r.Warnings, "\n")
+	for _, want := range []string{"auth: the password went over the network", "8BITMIME", "SMTPUTF8", "up to 5.0 MiB, less than the 25.0 MiB", "shop@example.org is not the address of the login, site@example.com"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no %q in\n%s", want, all)
+		}
+	}
+	good := smtptest.StartScripted(t, smtptest.Script{Capabilities: []string{"SIZE 35882577", "8BITMIME", "SMTPUTF8"}})
+	s = on587(address(good))
+	s.known = func(c *diagnose.Context) { c.ContentLimit = 25 << 20 }
+	if r := s.play(t); len(r.Warnings) > 0 || r.Failed != nil {
+		t.Errorf("%v", r.Warnings)
 	}
 }

@@ -25,6 +25,7 @@ type scene struct {
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	resolver smtp.Resolver
 	request  plugin.CheckRequest
+	known    func(*diagnose.Context)
 	stop     chan struct{} // when it is closed, the test is broken off
 }
 
@@ -88,7 +89,11 @@ func (s *scene) play(t *testing.T) diagnose.Report {
 			cancel()
 		}()
 	}
-	r, err := diagnose.Test(ctx, instance, s.request, diagnose.ContextOf(values))
+	known := diagnose.ContextOf(values)
+	if s.known != nil {
+		s.known(&known)
+	}
+	r, err := diagnose.Test(ctx, instance, s.request, known)
 	if err != nil {
 		t.Error(err)
 		return diagnose.Report{}

@@ -307,7 +307,7 @@ func (k *checker) describeTLS() {
 // helloFacts describes what the server says it can do.
 func (s *session) helloFacts() map[string]string {
 	facts := map[string]string{
-		"extensions":      strings.Join(s.caps.lines, ", "),
+		"extensions":      printable(strings.Join(s.caps.lines, ", "), 2000),
 		"auth_mechanisms": printable(strings.Join(s.caps.auth, " "), 200),
 	}
 	if s.caps.size > 0 {
@@ -319,12 +319,19 @@ func (s *session) helloFacts() map[string]string {
 // queueID finds the name under which a server has queued a message; empty if
 // its reply does not tell.
 func queueID(reply string) string {
-	if m := queued.FindStringSubmatch(reply); m != nil {
-		return m[1]
+	for _, words := range queued {
+		if m := words.FindStringSubmatch(reply); m != nil && strings.ContainsAny(m[1], "0123456789") {
+			return m[1]
+		}
 	}
 	return ""
 }
 
-// queued knows the words of Postfix, Sendmail, OpenSMTPD and Exim, of SES, and
-// of others that are like them.
-var queued = regexp.MustCompile(`(?i)(?:queued as|id=|queued mail for delivery \(?id|250 (?:2\.0\.0 )?ok:?) ?([0-9A-Za-z][0-9A-Za-z.\-]{5,79})\b`)
+// queued are the words of servers: Postfix and many others; Exim; Sendmail; SES
+// and what is like it.
+var queued = []*regexp.Regexp{
+	regexp.MustCompile(`(?i)queued as ([0-9a-z][0-9a-z.-]{5,79})\b`),
+	regexp.MustCompile(`(?i)\bid=([0-9a-z][0-9a-z.-]{5,79})\b`),
+	regexp.MustCompile(`(?i)^250 (?:2\.\d\.\d )?([0-9a-z][0-9a-z.-]{5,79}) message accepted`),
+	regexp.MustCompile(`(?i)^250 (?:2\.\d\.\d )?ok:? ([0-9a-z][0-9a-z.-]{5,79})\b`),
+}
