@@ -179,6 +179,22 @@ func TestHostileRecords(t *testing.T) {
 	}
 }
 
+// Aliases that lead to themselves lead nowhere.
+func TestLoopsOfRecords(t *testing.T) {
+	t.Parallel()
+	server := dnstest.StartFunc(t, func(question *dns.Msg) *dns.Msg {
+		answer := new(dns.Msg).SetReply(question)
+		name := question.Question[0].Name
+		answer.Answer = []dns.RR{&dns.CNAME{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: 60}, Target: name}}
+		return answer
+	})
+	f := Finder{Resolver: server.Resolver(), Web: noWeb(), Elsewhere: noWeb(), limit: patience}
+	found, err := f.Find(t.Context(), "jane@loop.example")
+	if err != nil || len(found.Found) != 0 || len(found.Guesses) == 0 {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
 func answering(kind, content string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", kind)

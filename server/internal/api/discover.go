@@ -34,10 +34,8 @@ func (a *API) DiscoverSettings(ctx context.Context, req *postilionv1.DiscoverSet
 	if err := checkCredentials(req); err != nil {
 		return nil, err
 	}
-	if !id.Admin() {
-		if wait := a.tests.take(id.Client, time.Now()); wait > 0 {
-			return nil, tooManyTests(wait)
-		}
+	if err := a.countDiscovery(id, req); err != nil {
+		return nil, err
 	}
 	ctx, end := a.untilStop(ctx)
 	defer end()
@@ -65,6 +63,26 @@ func (a *API) DiscoverSettings(ctx context.Context, req *postilionv1.DiscoverSet
 		out.Proposals = append(out.Proposals, convert.Proposal(r))
 	}
 	return out, nil
+}
+
+// discoveryCost is how many tests a discovery counts as: with records of his
+// own somebody makes it connect to many servers.
+const discoveryCost = 5
+
+func (a *API) countDiscovery(id auth.Identity, req *postilionv1.DiscoverSettingsRequest) error {
+	cost := discoveryCost
+	switch {
+	case id.Admin():
+		return nil
+	case req.GetLookupOnly():
+		cost = 1
+	}
+	for range cost {
+		if wait := a.tests.take(id.Client, time.Now()); wait > 0 {
+			return tooManyTests(wait)
+		}
+	}
+	return nil
 }
 
 func checkCredentials(req *postilionv1.DiscoverSettingsRequest) error {
