@@ -11,6 +11,7 @@ package discover
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -165,20 +166,26 @@ func (a *answer) note(format string, args ...any) {
 	a.notes = append(a.notes, fmt.Sprintf(format, args...))
 }
 
-func parse(address string) (Findings, error) {
+// parse takes a mail address, or a domain.
+func parse(address string) (out Findings, err error) {
 	address = strings.TrimSpace(address)
-	if !strings.Contains(address, "@") {
-		domain, err := mail.ParseDomain(address)
-		if err == nil && !strings.Contains(domain, ".") {
-			err = &mail.FieldError{Field: "address", Reason: "is neither a mail address nor a domain such as example.com; give one of them"}
-		}
-		return Findings{Domain: domain}, err
+	if strings.Contains(address, "@") {
+		var path mail.Path
+		path, err = mail.ParsePath(address)
+		out = Findings{Address: path.String(), Domain: path.Domain}
+	} else {
+		out.Domain, err = mail.ParseDomain(address)
 	}
-	path, err := mail.ParsePath(address)
-	if err == nil && !strings.Contains(path.Domain, ".") {
+	refused := (*mail.FieldError)(nil)
+	switch {
+	case address == "":
+		err = &mail.FieldError{Field: "address", Reason: "is missing; give a mail address or a domain"}
+	case errors.As(err, &refused):
+		err = &mail.FieldError{Field: "address", Reason: refused.Reason}
+	case err == nil && !strings.Contains(out.Domain, "."):
 		err = &mail.FieldError{Field: "address", Reason: "has a domain without a dot, about which nobody publishes anything; give host and port to configure"}
 	}
-	return Findings{Address: path.String(), Domain: path.Domain}, err
+	return out, err
 }
 
 // preset is what a provider's preset tells.

@@ -51,7 +51,7 @@ func TestFindRefuses(t *testing.T) {
 	f := Finder{Resolver: deaf{t}, Web: noWeb(), Elsewhere: noWeb()}
 	for _, address := range []string{"", "localhost", "jane@localhost", "jane@", "@example.org", "a@b@c.org", "127.0.0.1", "jane@127.0.0.1", "jane@[10.0.0.1]", "exa mple.org", "example.org\r\nx", "http://example.org/"} {
 		_, err := f.Find(t.Context(), address)
-		if refused := (*mail.FieldError)(nil); !errors.As(err, &refused) || refused.Reason == "" {
+		if refused := (*mail.FieldError)(nil); !errors.As(err, &refused) || refused.Field != "address" || refused.Reason == "" {
 			t.Errorf("%q: %v", address, err)
 		}
 	}
