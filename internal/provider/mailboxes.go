@@ -182,16 +182,18 @@ func mailboxes() []Provider {
 		{
 			ID: "yandex", Title: "Yandex Mail",
 			Host: "smtp.yandex.com", Port: 465, Security: tls,
-			Username:      wholeAddress,
-			Password:      appPassword,
-			PasswordLink:  "https://id.yandex.com/security/app-passwords",
-			FromRule:      ownFrom,
+			Username:     wholeAddress,
+			Password:     appPassword,
+			PasswordLink: "https://id.yandex.com/security/app-passwords",
+			FromRule:     ownFrom,
+			// How many a day depends on the account: 500 for personal ones.
+			Limits:        Limits{RecipientsPerMessage: 35},
 			Domains:       []string{"yandex.com", "yandex.ru", "ya.ru", "yandex.net", "yandex.by", "yandex.kz", "yandex.ua", "narod.ru"},
 			MX:            []string{"mx.yandex.net", "mx.yandex.ru"},
 			SPF:           []string{"_spf.yandex.net"},
 			DKIMSelectors: []string{"mail"},
 			Link:          "https://yandex.com/support/mail/mail-clients/others.html",
-			Sources:       []string{"https://yandex.com/support/yandex-360/business/admin/en/domains/spf", ispdb + "yandex.ru"},
+			Sources:       []string{"https://yandex.com/support/mail/web/letter/create/send-many-letters.html", "https://yandex.com/support/yandex-360/business/admin/en/domains/spf", ispdb + "yandex.ru"},
 		},
 		{
 			ID: "mail.ru", Title: "Mail.ru",
