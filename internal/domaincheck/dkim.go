@@ -233,7 +233,7 @@ func (k *check) reportKey(key *dkimKey) {
 		f.Remedies = []string{"Publish the record exactly as who signs your mail shows it."}
 	default:
 		known := keyFindings[key.code]
-		f.Status, f.Detail, f.Remedies = known.status, fmt.Sprintf(known.detail, key.selector), slices.Clone(known.remedies)
+		f.Status, f.Detail, f.Remedies = known.status, fmt.Sprintf(known.detail, key.selector), known.remedies
 	}
 	switch {
 	case key.code == "dkim.testing":

@@ -122,18 +122,21 @@ const (
 // add keeps a finding. Found and detail are made printable here, and nowhere
 // else.
 func (k *check) add(f Finding) {
-	for i, record := range f.Found {
-		f.Found[i] = printable(record, maxShown)
-	}
-	f.Found = f.Found[:min(len(f.Found), maxFound)]
+	f.Found = shown(f.Found[:min(len(f.Found), maxFound)])
+	f.Remedies = shown(f.Remedies)
 	f.Detail = printable(f.Detail, maxShown)
 	f.Publish = printable(f.Publish, 4*maxShown)
-	for i, remedy := range f.Remedies {
-		f.Remedies[i] = printable(remedy, maxShown)
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.findings = append(k.findings, f)
+}
+
+func shown(texts []string) []string {
+	var out []string
+	for _, text := range texts {
+		out = append(out, printable(text, maxShown))
+	}
+	return out
 }
 
 // unknown is the finding for a lookup that failed.

@@ -37,6 +37,7 @@ func TestFaults(t *testing.T) {
 		{"spf.syntax", Failed, `example.org. TXT "v=spf1 redirect=_spf.provider.test redirect=b.test"`, nil, "", "more than one redirect", ""},
 		{"spf.pass_all", Failed, `example.org. TXT "v=spf1 include:_spf.provider.test +all"`, nil, "v=spf1 include:_spf.provider.test ~all", "every machine", ""},
 		{"spf.pass_all", Failed, `example.org. TXT "v=spf1 include:_spf.provider.test all"`, nil, "~all", "", ""},
+		{"spf.pass_all", Failed, "example.org. TXT \"v=spf1 a:small.test include:_spf.provider.test all\"\nsmall.test. A 192.0.2.1", nil, "v=spf1 a:small.test include:_spf.provider.test ~all", "", ""},
 		{"spf.neutral_all", Warning, `example.org. TXT "v=spf1 include:_spf.provider.test ?all"`, nil, "~all", "", ""},
 		{"spf.no_all", Warning, `example.org. TXT "v=spf1 include:_spf.provider.test"`, nil, "include:_spf.provider.test ~all", "", ""},
 		{"spf.after_all", Warning, `example.org. TXT "v=spf1 include:_spf.provider.test -all ip4:198.51.100.1"`, nil, "", "never looked at", ""},

@@ -27,10 +27,10 @@ func (k *check) spfOf(ctx context.Context, domain string, sends bool) {
 		k.unknown("spf", domain, err)
 		return
 	}
-	records := slices.DeleteFunc(slices.Clone(texts), func(s string) bool { return !isSPF(s) })
+	records := those(texts, isSPF)
 	switch {
 	case len(records) == 0:
-		k.noSPF(domain, slices.DeleteFunc(texts, func(s string) bool { return !likeSPF(s) }), sends)
+		k.noSPF(domain, those(texts, likeSPF), sends)
 	case len(records) > 1:
 		k.answerSPF(sends, no)
 		k.add(Finding{
@@ -41,6 +41,18 @@ func (k *check) spfOf(ctx context.Context, domain string, sends bool) {
 	default:
 		k.soundSPF(ctx, domain, records[0], sends)
 	}
+}
+
+// those gives the texts that something holds for. An answer of the name system
+// is shared, so it is never changed.
+func those(texts []string, holds func(string) bool) []string {
+	var found []string
+	for _, text := range texts {
+		if holds(text) {
+			found = append(found, text)
+		}
+	}
+	return found
 }
 
 func (k *check) answerSPF(sends bool, a answer) {
@@ -185,11 +197,11 @@ func looseSPF(f Finding, record string) (loose *Finding, cure string) {
 	case at >= 0 && terms[at].qualifier == '+':
 		f.Code, f.Status = "spf.pass_all", Failed
 		f.Detail = "The record ends with +all: every machine in the world may send mail as " + f.Record + ", and filters hold that against the domain."
-		cure = strings.Replace(record, terms[at].text, "~all", 1)
+		cure = replaced(record, terms[at].text, "~all")
 	case at >= 0 && terms[at].qualifier == '?':
 		f.Code, f.Status = "spf.neutral_all", Warning
 		f.Detail = "The record ends with ?all, which says nothing about other servers: forged mail looks like yours."
-		cure = strings.Replace(record, terms[at].text, "~all", 1)
+		cure = replaced(record, terms[at].text, "~all")
 	case at < 0 && !redirects:
 		f.Code, f.Status = "spf.no_all", Warning
 		f.Detail = "The record has no all at its end, so it says nothing about other servers."

@@ -45,7 +45,7 @@ func (w *spfWalk) record(ctx context.Context, domain, term string) string {
 	if len(texts) == 0 {
 		w.void(term)
 	}
-	records := slices.DeleteFunc(slices.Clone(texts), func(s string) bool { return !isSPF(s) })
+	records := those(texts, isSPF)
 	switch len(records) {
 	case 0:
 		w.fault("spf.include_missing", "the term %s leads to a domain without an SPF record", term)
@@ -158,6 +158,15 @@ func withInclude(record, include string) string {
 		at = len(fields)
 	}
 	return strings.Join(slices.Insert(fields, at, "include:"+include), " ")
+}
+
+// replaced gives a record with another term in the place of one.
+func replaced(record, term, by string) string {
+	fields := strings.Fields(record)
+	if at := slices.Index(fields, term); at >= 0 {
+		fields[at] = by
+	}
+	return strings.Join(fields, " ")
 }
 
 // merged makes one record of several.

@@ -145,7 +145,7 @@ func (a *API) senderDomain(ctx context.Context, c *registry.Connection, sender s
 // the caller would be dialed.
 func (a *API) checkDomain(ctx context.Context, wanted domaincheck.Request) *postilionv1.CheckDomainResponse {
 	g := &guard.Guard{Ports: guard.WebPorts(), Unrestricted: auth.From(ctx).Admin(), Allowed: a.Transports.Allowed, Resolver: a.Resolver}
-	transport := &http.Transport{DialContext: g.DialContext, DisableKeepAlives: true}
+	transport := &http.Transport{DialContext: g.DialContext, DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10}
 	checker := &domaincheck.Checker{Resolver: a.Resolver, Client: &http.Client{Transport: transport}}
 	out := &postilionv1.CheckDomainResponse{Domain: wanted.Domain, Ok: true}
 	for _, f := range checker.Check(ctx, wanted) {
