@@ -400,7 +400,7 @@ var content = []entry{
 	},
 	{
 		code: "limit.sending_quota", phases: transaction, replies: []int{450, 451, 452, 550, 552, 554}, says: []string{"quota", "sending limit", "daily limit", "rate limit", "limit exceeded", "too many messages", "versandlimit"}, blame: plugin.BlameLimit,
-		title:       "A sending limit is reached",
+		title:       "The sending quota is used up",
 		explanation: "The account has sent as much as it may in a certain time.",
 		remedies:    []string{"Wait until the period is over.", "Set the limits of this connection to the provider's, so that mail waits here instead of being refused."},
 		source:      rfc5248,

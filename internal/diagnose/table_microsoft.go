@@ -25,7 +25,7 @@ var microsoft = []entry{
 		remedies: []string{
 			"Have an administrator allow it for this mailbox: admin center, Users, the user, Mail, Manage email apps, Authenticated SMTP. That takes up to an hour.",
 			"Or in PowerShell: Set-CASMailbox -Identity {username|USER} -SmtpClientAuthenticationDisabled $false",
-			"Better for good: use OAuth (xoauth2); passwords end for SMTP in Microsoft 365.",
+			"Better: use OAuth (xoauth2), since Microsoft 365 is giving up passwords over SMTP.",
 		},
 		link: "https://aka.ms/smtp_auth_disabled", source: microsoftAuth,
 	},

@@ -36,7 +36,7 @@ var impostors = []entry{
 	{
 		code: "tls.scanner_intercepts", phases: []plugin.Phase{plugin.PhaseTLS}, facts: []string{"scanner=*"}, needsChange: true,
 		title:       "A virus scanner or firewall takes the encryption apart",
-		explanation: "The certificate is not the server's: {scanner|the scanner} on the way has put its own in the place, to read along. Nothing was sent, the password neither.",
+		explanation: "The certificate is not the server's: {scanner|the scanner} on the way has put its own in the place, to read along. Nothing was sent, not even the password.",
 		remedies: []string{
 			"Switch off the scanning of outgoing mail (mail shield, SSL inspection) in {scanner|the scanner}, at least for {host|the server} port {port}.",
 			"If reading along is intended, give the scanner's root certificate as CA certificate of this connection.",
@@ -46,7 +46,7 @@ var impostors = []entry{
 	{
 		code: "tls.intercepted", phases: []plugin.Phase{plugin.PhaseTLS}, facts: []string{"known_provider=yes", "certificate_fault=wrong_name"}, needsChange: true,
 		title:       "Somebody else answers in place of {host|the server}",
-		explanation: "The certificate is for {certificate_names|another name}. A hoster or network that redirects mail ports to a server of its own looks like this. Nothing was sent, the password neither.",
+		explanation: "The certificate is for {certificate_names|another name}. A hoster or network that redirects mail ports to a server of its own looks like this. Nothing was sent, not even the password.",
 		remedies: []string{
 			"Ask your hoster whether it redirects outgoing mail, and to stop that; many have a switch for it (cPanel: SMTP Restrictions).",
 			"Try port 2525, 465 or 587, whichever of them is not in use here: often only one port is redirected.",
@@ -343,7 +343,7 @@ var greeting = []entry{
 	{
 		code: "greeting.silent", phases: []plugin.Phase{plugin.PhaseGreeting}, ours: []string{"did not answer within"},
 		title:       "The server does not greet",
-		explanation: "The connection stands, but nothing is said on it, in TLS neither: a firewall swallows the session, the server is overloaded, or makes strangers wait.",
+		explanation: "The connection stands, but nothing is said on it, not in TLS either: a firewall swallows the session, the server is overloaded, or makes strangers wait.",
 		remedies: []string{
 			"Check host and port against your provider's instructions: 465 with security tls, 587 with security starttls.",
 			"Try again later, and from another network, to tell the server from the way to it.",

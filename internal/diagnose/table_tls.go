@@ -68,7 +68,7 @@ var securing = []entry{
 	{
 		code: "tls.expired", phases: []plugin.Phase{plugin.PhaseTLS}, ours: []string{"certificate expired on"}, needsChange: true,
 		title:       "The server's certificate has expired",
-		explanation: "It was valid until {certificate_expires|a date that is over}. Nothing was sent, the password neither.",
+		explanation: "It was valid until {certificate_expires|a date that is over}. Nothing was sent, not even the password.",
 		remedies: []string{
 			"Tell the server's operator to renew the certificate; if the server is yours, check why renewal failed, and restart the mail service after it.",
 			"Check the clock of this machine: date",
@@ -88,7 +88,7 @@ var securing = []entry{
 	{
 		code: "tls.wrong_name", phases: []plugin.Phase{plugin.PhaseTLS}, ours: []string{"certificate is not for"}, needsChange: true,
 		title:       "The certificate is for another name",
-		explanation: "It is for {certificate_names|other names}, not for {host|this host}. With shared hosting that is usual: the server has a name of the hoster. Nothing was sent, the password neither.",
+		explanation: "It is for {certificate_names|other names}, not for {host|this host}. With shared hosting that is usual: the server has a name of the hoster. Nothing was sent, not even the password.",
 		remedies: []string{
 			"Set the host to a name of the certificate: {certificate_names|see the server's certificate}.",
 			"Or have the operator add {host|this host} to the certificate.",
@@ -98,7 +98,7 @@ var securing = []entry{
 	{
 		code: "tls.self_signed", phases: []plugin.Phase{plugin.PhaseTLS}, ours: []string{"is signed by itself"}, needsChange: true,
 		title:       "The server's certificate is self-signed",
-		explanation: "Nobody vouches for it, so it cannot be told from that of an impostor. Nothing was sent, the password neither.",
+		explanation: "Nobody vouches for it, so it cannot be told from that of an impostor. Nothing was sent, not even the password.",
 		remedies: []string{
 			"If the server is yours, get a certificate from a public authority, for example Let's Encrypt.",
 			"Or give this very certificate as CA certificate of this connection, after comparing it with the one on the server.",
@@ -118,7 +118,7 @@ var securing = []entry{
 	{
 		code: "tls.unknown_authority", phases: []plugin.Phase{plugin.PhaseTLS}, ours: []string{"authority that is not trusted"}, needsChange: true,
 		title:       "The authority behind the certificate is not trusted here",
-		explanation: "The certificate was issued by {certificate_issuer|an authority} that this machine does not know. Nothing was sent, the password neither.",
+		explanation: "The certificate was issued by {certificate_issuer|an authority} that this machine does not know. Nothing was sent, not even the password.",
 		remedies: []string{
 			"If it is your company's authority, give its certificate as CA certificate of this connection.",
 			"Update the CA certificates of this machine (package ca-certificates).",
@@ -219,7 +219,7 @@ var securing = []entry{
 	{
 		code: "tls.failed", phases: []plugin.Phase{plugin.PhaseTLS}, ours: []string{"handshake failed", "is not valid"}, needsChange: true,
 		title:       "No secure session with this server",
-		explanation: "The TLS handshake failed, or the server's certificate could not be verified. Nothing was sent, the password neither.",
+		explanation: "The TLS handshake failed, or the server's certificate could not be verified. Nothing was sent, not even the password.",
 		remedies: []string{
 			"Use the host name for which the certificate was issued, as your provider gives it.",
 			"Check port and security: 465 is for tls, 587 and 25 are for starttls.",
