@@ -15,6 +15,9 @@ final class Config
     /** Of a Unix socket on Linux (sockaddr_un). PHP would cut it and try another. */
     private const MAX_PATH = 107;
 
+    /** What no token has: it would end the header field that it stands in. */
+    private const BLANKS = " \t\r\n\0";
+
     /** @var string path of the Unix socket; empty for TCP */
     public $socket = '';
     /** @var string "http://host:port" or "https://host:port" without a path */
@@ -46,8 +49,8 @@ final class Config
             }
         }
         // Here and not in set(): a stack trace shows arguments.
-        if (preg_match('/[^\x21-\x7e]/', $this->token) === 1) {
-            $text = 'the token has characters that no token has';
+        if (strpbrk($this->token, self::BLANKS) !== false) {
+            $text = 'the token has a blank or line break in it';
             throw self::wrong('token', $text, 'copy it again, without line breaks');
         }
         $this->aim($target);
@@ -70,7 +73,7 @@ final class Config
         if ($this->token === '' && $this->token_file !== '') {
             $text = @file_get_contents($this->token_file, false, null, 0, 4096);
             $this->token = trim((string) $text);
-            if (preg_match('/^[\x21-\x7e]+$/', $this->token) !== 1) {
+            if ($this->token === '' || strpbrk($this->token, self::BLANKS) !== false) {
                 $this->token = '';
                 throw self::wrong(
                     'token_file',
@@ -112,12 +115,20 @@ final class Config
             $socket = getenv('POSTILION_SOCKET');
             $target = $socket !== false && $socket !== '' ? $socket : Client::DEFAULT_TARGET;
         }
-        if (preg_match('~^(?:unix:(?://)?)?(/[^\x00]+)$~D', $target, $match) === 1) {
-            if (strlen($match[1]) > self::MAX_PATH) {
+        $path = $target;
+        foreach (['unix://', 'unix:'] as $scheme) {
+            if (strncmp($target, $scheme, strlen($scheme)) === 0) {
+                $path = substr($target, strlen($scheme));
+                break;
+            }
+        }
+        // Without a regular expression, which would be the costliest part of a call.
+        if ($path !== '' && $path[0] === '/' && strpos($path, "\0") === false) {
+            if (strlen($path) > self::MAX_PATH) {
                 $text = 'the path of the socket has more than ' . self::MAX_PATH . ' octets, which no socket can have';
                 throw self::wrong('target', $text, 'give a shorter one');
             }
-            $this->socket = $match[1];
+            $this->socket = $path;
         } elseif (preg_match('~^https?://[^/\s@]+/?$~Di', $target) === 1) {
             $this->url = rtrim($target, '/');
         } else {

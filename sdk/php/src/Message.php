@@ -166,14 +166,14 @@ class Message
     /** @return array<string, string> */
     private static function address(string $address, string $name): array
     {
-        if ($name === '' && preg_match('/^(.*)<([^<>]*)>\s*$/s', $address, $match) === 1) {
+        $address = trim($address);
+        if ($name === '' && substr($address, -1) === '>' && preg_match('/^(.*)<([^<>]*)>$/s', $address, $match) === 1) {
             $name = trim($match[1]);
             if (preg_match('/^"(.*)"$/s', $name, $quoted) === 1) {
                 $name = (string) preg_replace('/\\\\(.)/s', '$1', $quoted[1]);
             }
-            $address = $match[2];
+            $address = trim($match[2]);
         }
-        $address = trim($address);
         return $name === '' ? ['address' => $address] : ['address' => $address, 'name' => $name];
     }
 }
