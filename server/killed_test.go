@@ -17,7 +17,7 @@ import (
 	"github.com/postilion-mail/postilion/server/internal/plugins"
 )
 
-var kills = flag.Int("kills", 15, "how often TestAPluginThatIsKilled kills its plugin")
+var kills = flag.Int("kills", 8, "how often TestAPluginThatIsKilled kills its plugin")
 
 // load sends through a connection, a few at a time, until it is told to stop,
 // and waits for each first outcome.
