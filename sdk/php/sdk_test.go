@@ -190,6 +190,37 @@ func TestNoExtension(t *testing.T) {
 	}
 }
 
+// TestComposer installs the package by Composer, without its registry, and uses
+// Composer's autoloader.
+func TestComposer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	source, err := filepath.Abs(".")
+	w.ok(err)
+	folder := w.daemon.Path("app")
+	w.ok(os.Mkdir(folder, 0o700))
+	project, err := json.Marshal(map[string]any{
+		"repositories": []any{map[string]any{"type": "path", "url": source}, map[string]any{"packagist.org": false}},
+		"require":      map[string]any{"postilion/postilion": "*@dev"},
+	})
+	w.ok(err)
+	w.ok(os.WriteFile(filepath.Join(folder, "composer.json"), project, 0o600))
+	env := []string{"COMPOSER_HOME=" + w.daemon.Path("composer"), "COMPOSER_ALLOW_SUPERUSER=1", "COMPOSER_DISABLE_NETWORK=1"}
+	for _, line := range [][]string{
+		{"composer", "validate", "--strict", "--no-check-publish", "--no-interaction", filepath.Join(source, "composer.json")},
+		{"composer", "install", "--no-interaction", "--working-dir", folder},
+	} {
+		if output, err := w.execute(env, line[0], line[1:]...); err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, output)
+		}
+	}
+	const script = `require $argv[1]; echo (new Postilion\Client($argv[2]))->serverInfo()['client'];`
+	output, err := w.execute(nil, "php", "-r", script, "--", filepath.Join(folder, "vendor", "autoload.php"), w.daemon.HTTPSocket())
+	if err != nil || output != "local" {
+		t.Errorf("%v: %s", err, output)
+	}
+}
+
 // TestKilledDaemon kills the daemon while PHP sends. Every message that PHP
 // was told is accepted or spooled is there once afterwards.
 func TestKilledDaemon(t *testing.T) {
