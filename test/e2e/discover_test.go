@@ -157,3 +157,15 @@ func TestConfigureByProvider(t *testing.T) {
 		t.Errorf("exit %d: %s", code, out)
 	}
 }
+
+// A test of wrong settings ends with those that work.
+func TestProposals(t *testing.T) {
+	e := newEstate(t)
+	out, code := e.command(t, estatePassword, "test", "--host", "smtp.srv.test", "--port", "587", "--security", "tls", "--username", "jane@srv.test", "--password-file", "-")
+	if code != 1 || !strings.Contains(out, "This works: --port 465 --security tls (the login was accepted)") {
+		t.Errorf("exit %d", code)
+	}
+	if strings.Contains(out, estatePassword) {
+		t.Error("the password is shown")
+	}
+}
