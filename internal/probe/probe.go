@@ -9,10 +9,12 @@ package probe
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
 	"math"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -61,15 +63,19 @@ type Result struct {
 	Expires time.Time `json:"expires,omitzero"`
 }
 
+// Title says in a few words why the probe failed.
+func (r *Result) Title() string {
+	if r.Diagnosis == nil {
+		return "it is not known why"
+	}
+	return r.Diagnosis.Title
+}
+
 // Alarms are what a person should know of a result, in sentences.
 func (r *Result) Alarms(now time.Time) []string {
 	var out []string
 	if r.Failures > 0 {
-		title := "it failed"
-		if r.Diagnosis != nil {
-			title = r.Diagnosis.Title
-		}
-		out = append(out, fmt.Sprintf("A login without mail failed on %s: %s.", r.Time.UTC().Format("2006-01-02 15:04 MST"), title))
+		out = append(out, fmt.Sprintf("A login without mail failed on %s: %s.", r.Time.UTC().Format("2006-01-02 15:04 MST"), r.Title()))
 	}
 	switch left := r.Expires.Sub(now); {
 	case r.Expires.IsZero() || left >= ExpiresSoon:
@@ -225,13 +231,20 @@ func (p *Prober) probe(ctx context.Context, t Target) {
 	}
 }
 
-func (p *Prober) check(ctx context.Context, id string) (diagnose.Report, error) {
+// check logs in. A transport that panics has failed, as with a delivery.
+func (p *Prober) check(ctx context.Context, id string) (report diagnose.Report, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.Log.Error("a transport panicked in a probe", "connection", id, "panic", r, "stack", string(debug.Stack()))
+			report, err = diagnose.Report{}, errors.New("the transport crashed")
+		}
+	}()
 	instance, known, err := p.Open(ctx, id)
 	if err != nil {
-		return diagnose.Report{}, err
+		return report, err
 	}
 	defer instance.Close()
-	report, err := diagnose.Test(ctx, instance, plugin.CheckRequest{LoginOnly: true}, known)
+	report, err = diagnose.Test(ctx, instance, plugin.CheckRequest{LoginOnly: true}, known)
 	if report.Failed != nil && report.Failed.Phase == plugin.PhaseQuit {
 		report.Failed, report.Diagnosis = nil, nil // the login has worked
 	}
@@ -257,7 +270,7 @@ func (p *Prober) tell(t Target, before, r *Result) {
 	switch {
 	case r.Failures > 0:
 		p.Log.Warn("a connection cannot be logged into; the next mail through it will fail", "connection", t.ID, "name", t.Name,
-			"failures", r.Failures, "diagnosis", r.Diagnosis.Code, "title", r.Diagnosis.Title, "code", r.Outcome.Code, "reply", r.Outcome.Reply)
+			"failures", r.Failures, "title", r.Title(), "code", r.Outcome.Code, "reply", r.Outcome.Reply)
 	case before.Failures > 0:
 		p.Log.Info("a connection can be logged into again", "connection", t.ID, "name", t.Name)
 	}

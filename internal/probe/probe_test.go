@@ -371,8 +371,19 @@ func TestWhatCounts(t *testing.T) {
 	}
 	r := w.after(2 * day)
 	w.want(1, 1)
-	if r.Diagnosis == nil || !strings.Contains(r.Outcome.Reply, "does not run") {
+	if r.Title() == "" || r.Diagnosis == nil || !strings.Contains(r.Outcome.Reply, "does not run") {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestTransportPanics(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.use(func(context.Context, func(plugin.Stage)) error { panic("a fault of the transport") })
+	r := w.after(time.Hour)
+	w.want(0, 1)
+	if r.Outcome.Reply != "the transport crashed" || !strings.Contains(w.log.String(), "probe_test.go") {
+		t.Errorf("%+v\n%s", r, &w.log)
 	}
 }
 

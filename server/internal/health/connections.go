@@ -31,7 +31,7 @@ func (e *Examiner) connections(r *report) {
 			e.paused(r, &c, name, &alarm)
 		} else if last, ok := e.Probes.Result(c.ID, c.Generation); ok && last.Failures > 0 {
 			r.add("connection", name, "probe_failed", statusFailed, remedy(last.Diagnosis, name),
-				"it could not be logged into on %s: %s", last.Time.UTC().Format("2006-01-02 15:04 MST"), last.Diagnosis.Title)
+				"it could not be logged into on %s: %s", last.Time.UTC().Format("2006-01-02 15:04 MST"), last.Title())
 		}
 		for _, fallback := range c.Fallbacks {
 			if _, err := e.Registry.Get(c.Owner, fallback); err != nil {
