@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/postilion-mail/postilion/server/internal/plugins"
@@ -21,7 +22,7 @@ func (d *daemon) openPlugins(ctx context.Context) error {
 	}
 	o := plugins.Options{
 		Database: d.db, Dir: filepath.Join(d.cfg.DataDir, "plugins"), RunDir: run, Log: d.log, Drain: d.cfg.Drain,
-		Private: []string{d.cfg.DataDir, d.cfg.RunDir, d.cfg.MaildropDir}, BuiltIn: transports.BuiltIn, Changed: d.pluginChanged,
+		Private: d.privatePaths(), BuiltIn: transports.BuiltIn, Changed: d.pluginChanged,
 		Delivered: d.metrics.Delivered,
 	}
 	if d.options.plugins != nil {
@@ -32,6 +33,17 @@ func (d *daemon) openPlugins(ctx context.Context) error {
 	}
 	d.metrics.WatchPlugins(d.plugins.List)
 	return nil
+}
+
+// privatePaths are the daemon's own, which no plugin reaches.
+func (d *daemon) privatePaths() []string {
+	paths := []string{d.cfg.DataDir, d.cfg.RunDir, d.cfg.MaildropDir}
+	for _, file := range []string{d.cfg.KeyFile, d.cfg.TLSKeyFile, os.Getenv("CREDENTIALS_DIRECTORY")} {
+		if file != "" {
+			paths = append(paths, file)
+		}
+	}
+	return paths
 }
 
 // pluginChanged lets go on what waits for a plugin.

@@ -2,7 +2,6 @@ package plugins
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -167,5 +166,3 @@ func (m *Manager) Log(name string) ([]string, error) {
 		return p.process.Output(), nil
 	}
 }
-
-var errDisabled = errors.New("it is disabled; enable it with postilion plugins enable")

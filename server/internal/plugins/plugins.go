@@ -260,18 +260,6 @@ func (m *Manager) becameReady(name string, p *managed, process *host.Plugin) {
 	}
 }
 
-// Names gives the plugins' names, sorted.
-func (m *Manager) Names() []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	names := make([]string, 0, len(m.known))
-	for name := range m.known {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
 // Info is a plugin and how it is.
 type Info struct {
 	Entry

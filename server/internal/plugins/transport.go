@@ -19,7 +19,7 @@ func (m *Manager) Open(ctx context.Context, name string, s plugin.Settings) (plu
 	}
 	m.mu.Unlock()
 	if process == nil {
-		return nil, unavailable(fmt.Errorf("the plugin %s does not run: %w", name, errDisabled))
+		return nil, unavailable(fmt.Errorf("the plugin %s does not run: it is disabled; enable it with postilion plugins enable", name))
 	}
 	in, err := process.Open(ctx, s)
 	if err != nil {
