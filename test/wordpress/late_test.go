@@ -66,10 +66,24 @@ func (s *site) pending() string {
 	return s.php(`echo $wpdb->get_var("SELECT COUNT(*) FROM {$wpdb->prefix}postilion_pending");`)
 }
 
+// What the daemon could not deliver in the end is the site's concern.
+func TestLateFailure(t *testing.T) {
+	s, d, server, mended := lateSite(t)
+	t.Run("comes back", func(t *testing.T) { comesBack(t, s.in(t), d, server) })
+	t.Run("of another site does not", func(t *testing.T) { foreign(t, s.in(t), d) })
+	t.Run("is shown to the admin", func(t *testing.T) { admin(t, s.in(t), d, mended) })
+	s.in(t)
+}
+
+// in lets a part of a test use the site.
+func (s *site) in(t testing.TB) *site {
+	s.t = t
+	return s
+}
+
 // A mail that fails after wp_mail() has returned comes back with its arguments,
 // once.
-func TestLateFailure(t *testing.T) {
-	s, d, server, _ := lateSite(t)
+func comesBack(t *testing.T, s *site, d *daemon, server *smtptest.Server) {
 	attached := write(t, s.folder+"/note.txt", "note")
 	s.mail(`["gone@example.net", "b@example.net"], "Late", "The text with a secret link", ["Cc: c@example.net", "X-Order: 7"], ["` + attached + `"]`).accepted(t)
 	s.php(`global $phpmailer; $m = $phpmailer; $m->clearAllRecipients(); $m->setFrom("direct@example.net"); $m->addAddress("gone@example.net"); $m->Subject = "Direct"; $m->Body = "x"; var_dump($m->send());`)
@@ -109,14 +123,14 @@ func TestLateFailure(t *testing.T) {
 }
 
 // Another site of the same Unix user hears nothing of it.
-func TestForeignFailure(t *testing.T) {
-	s, d, _, _ := lateSite(t)
+func foreign(t *testing.T, s *site, d *daemon) {
 	s.mail(`"gone@example.net", "Mine", "x"`).accepted(t)
-	await(t, "the mail has failed", func() bool { return len(d.messages("--state", "failed")) == 1 })
+	await(t, "the mail has failed", func() bool { return len(d.messages("--state", "failed")) == 3 })
 	out := s.php(`delete_option("postilion_sequence"); $wpdb->query("TRUNCATE {$wpdb->prefix}postilion_pending");
 		update_option("home", "http://other.example.net");
 		add_action("wp_mail_failed", function ($e) { echo "failed"; });
-		do_action_ref_array("postilion_poll", []);`)
+		do_action_ref_array("postilion_poll", []);
+		update_option("home", "http://blog.example.net");`)
 	if out != "" {
 		t.Errorf("a failure of another site came back: %s", out)
 	}
@@ -124,10 +138,10 @@ func TestForeignFailure(t *testing.T) {
 
 // What strangers write is shown, and does nothing; the admin sees failures, and
 // sends again.
-func TestAdmin(t *testing.T) {
-	s, d, _, mended := lateSite(t)
+func admin(t *testing.T, s *site, d *daemon, mended chan struct{}) {
+	s.set(`"keep_content" => "1"`)
 	s.sayMail(`add_filter("wp_mail_from_name", function () { return `+quote(evil)+`; });`, `"gone@example.net", `+quote(evil)+`, "x"`).accepted(t)
-	await(t, "the mail has failed", func() bool { return len(d.messages("--state", "failed")) == 1 })
+	await(t, "the mail has failed", func() bool { return len(d.messages("--state", "failed")) == 4 })
 	s.serve()
 	b := openBrowser(t, s, "admin")
 	b.login()
@@ -143,13 +157,28 @@ func TestAdmin(t *testing.T) {
 	close(mended)
 	b.press("button[name=resend]")
 	b.expect(".notice-success", "sent again")
-	await(t, "the mail is sent", func() bool { return len(d.messages("--state", "failed")) == 0 })
+	await(t, "the mail is sent", func() bool { return len(d.messages("--state", "failed")) == 3 })
 	b.open("/wp-admin/options-general.php?page=postilion&tab=messages&message=" + `%22%3E%3Cscript%3Ealert(3)%3C/script%3E`)
 	b.expect(".notice-error", "id")
 	b.open("/wp-admin/index.php")
 	b.press(".notice-error a.button-link")
 	if text := b.text(".wrap"); strings.Contains(text, "could not be delivered") {
 		t.Errorf("the notice is still there:\n%s", text)
+	}
+
+	// A form that another site sends in the admin's name does nothing.
+	forged, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`(function () {
+		var answer = new XMLHttpRequest();
+		answer.open("POST", "/wp-admin/options-general.php?page=postilion&tab=sidecar", false);
+		answer.setRequestHeader("Content-Type", "application/x-www-form-urlencoded");
+		answer.send("save=1&reach=url&url=http%3A%2F%2F127.0.0.1%3A1&fallback=fail");
+		return answer.status + " " + answer.responseText;
+	})()`))
+	if err != nil || !strings.HasPrefix(forged, "403") {
+		t.Errorf("a forged form was answered by %v %.300s", err, forged)
+	}
+	if fallback := s.php(`echo Postilion\WordPress\Settings::site()->get("fallback");`); fallback != "spool" {
+		t.Errorf("the setting is %q now", fallback)
 	}
 
 	// Nobody else may do anything.
@@ -159,7 +188,7 @@ func TestAdmin(t *testing.T) {
 	b.loginAs("editor", "Ed1tor-pass")
 	b.open("/wp-admin/options-general.php?page=postilion")
 	b.expect("body", "not allowed")
-	forged, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`(function () {
+	forged, err = chromedp.Run(b.ctx, chromedp.Evaluate[string](`(function () {
 		var answer = new XMLHttpRequest();
 		answer.open("GET", "/wp-admin/admin-post.php?action=postilion_dismiss", false);
 		answer.send();
@@ -167,26 +196,5 @@ func TestAdmin(t *testing.T) {
 	})()`))
 	if err != nil || !strings.Contains(forged, "expired") {
 		t.Errorf("a forged link was answered by %v %.300s", err, forged)
-	}
-}
-
-// A form that another site sends in the admin's name does nothing.
-func TestForgery(t *testing.T) {
-	s, _, _, _ := lateSite(t)
-	s.serve()
-	b := openBrowser(t, s, "forgery")
-	b.login()
-	forged, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`(function () {
-		var answer = new XMLHttpRequest();
-		answer.open("POST", "/wp-admin/options-general.php?page=postilion&tab=sidecar", false);
-		answer.setRequestHeader("Content-Type", "application/x-www-form-urlencoded");
-		answer.send("save=1&reach=url&url=http%3A%2F%2F127.0.0.1%3A1&fallback=fail");
-		return answer.status + " " + answer.responseText;
-	})()`))
-	if err != nil || !strings.HasPrefix(forged, "403") {
-		t.Errorf("it was answered by %v %.300s", err, forged)
-	}
-	if fallback := s.php(`echo Postilion\WordPress\Settings::site()->get("fallback");`); fallback != "spool" {
-		t.Errorf("the setting is %q now", fallback)
 	}
 }

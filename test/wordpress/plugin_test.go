@@ -9,19 +9,38 @@ import (
 	"strings"
 	"testing"
 
+	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
+
+	"github.com/postilion-mail/postilion/internal/dnstest"
 	"github.com/postilion-mail/postilion/internal/postfixtest"
 	"github.com/postilion-mail/postilion/internal/smtptest"
 )
 
 var update = flag.Bool("update", false, "write the template of the translations")
 
-// Constants in wp-config.php win over what is stored, and are shown locked.
-func TestConstants(t *testing.T) {
+// What the plugin is besides a way for mail.
+func TestPlugin(t *testing.T) {
 	folder := scenario(t)
-	d := startDaemon(t, subfolder(t, folder, "daemon"))
-	token := d.client("blog")
-	s := newSite(t, folder, `define("POSTILION_URL", "http://`+d.HTTP+`"); define("POSTILION_TOKEN", "`+token+`"); define("POSTILION_FALLBACK", "fail");`)
+	dns := dnstest.Start(t, "")
+	d := startDaemon(t, subfolder(t, folder, "daemon"), "--dns-server", dns.Address())
+	d.bind("blog")
+	s := newSite(t, folder, "")
 	s.install()
+	t.Run("import", func(t *testing.T) { importSettings(t, s.in(t)) })
+	t.Run("Site Health", func(t *testing.T) { siteHealth(t, s.in(t), d) })
+	t.Run("copy of the site", func(t *testing.T) { copyOfSite(t, s.in(t), d) })
+	t.Run("WP-CLI", func(t *testing.T) { commandLine(t, s.in(t), d) })
+	t.Run("owner", func(t *testing.T) { owner(t, s.in(t)) })
+	t.Run("translations", func(t *testing.T) { translations(t, s.in(t)) })
+	t.Run("constants", func(t *testing.T) { constants(t, s.in(t), d) })
+	t.Run("uninstall", func(t *testing.T) { uninstall(t, s.in(t), d) })
+	s.in(t)
+}
+
+// Constants in wp-config.php win over what is stored, and are shown locked.
+func constants(t *testing.T, s *site, d *daemon) {
+	token := d.client("constants")
+	s.configure(`define("POSTILION_URL", "http://` + d.HTTP + `"); define("POSTILION_TOKEN", "` + token + `"); define("POSTILION_FALLBACK", "fail");`)
 	s.set(`"socket" => "/nowhere.sock", "token" => "other", "fallback" => "native"`)
 	s.mail(`"a@example.net", "By constants", "x"`).accepted(t)
 	page := s.page("sidecar")
@@ -36,6 +55,7 @@ func TestConstants(t *testing.T) {
 	if stored := s.php(`echo serialize(get_option("postilion"));`); strings.Contains(stored, "other") {
 		t.Errorf("the token is stored as it is: %s", stored)
 	}
+	s.configure("")
 }
 
 // page renders a tab as the admin sees it.
@@ -51,10 +71,7 @@ func (s *site) page(tab string) string {
 
 // The settings of other plugins come over, in the forms in which they store
 // them.
-func TestImport(t *testing.T) {
-	folder := scenario(t)
-	s := newSite(t, folder, "")
-	s.install()
+func importSettings(t *testing.T, s *site) {
 	for _, test := range []struct {
 		name, option string
 		want         map[string]any
@@ -146,13 +163,8 @@ class WP_CLI {
 `
 
 // The commands for WP-CLI say what is, and end with 1 if it is not well.
-func TestCommandLine(t *testing.T) {
-	folder := scenario(t)
+func commandLine(t *testing.T, s *site, d *daemon) {
 	server := smtptest.Start(t, smtptest.Account("shop", "secret"))
-	d := startDaemon(t, subfolder(t, folder, "daemon"))
-	d.bind("blog")
-	s := newSite(t, folder, "")
-	s.install()
 	s.muPlugin("wp-cli", wpCLI)
 	run := func(ok bool, name, args string, texts ...string) {
 		t.Helper()
@@ -166,7 +178,7 @@ func TestCommandLine(t *testing.T) {
 			}
 		}
 	}
-	s.set(`"socket" => "` + folder + `/nowhere.sock"`)
+	s.set(`"socket" => "` + s.folder + `/nowhere.sock"`)
 	run(false, "status", "", "there is no socket")
 	s.set(`"socket" => "` + d.HTTPSocket() + `"`)
 	run(false, "status", "", "This site is: blog (send, read, configure)", "does not leave it")
@@ -191,6 +203,9 @@ func TestCommandLine(t *testing.T) {
 	if messages := server.Messages(1); !strings.Contains(string(messages[0].Content), "multipart/alternative") {
 		t.Errorf("the test mail is\n%s", messages[0].Content)
 	}
+	if err := os.Remove(filepath.Join(s.root, "wp-content/mu-plugins/wp-cli.php")); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // quote makes a literal of PHP.
@@ -199,10 +214,7 @@ func quote(text string) string {
 }
 
 // Another plugin that sends the mail is named, in the admin and in Site Health.
-func TestOwner(t *testing.T) {
-	folder := scenario(t)
-	s := newSite(t, folder, "")
-	s.install()
+func owner(t *testing.T, s *site) {
 	owner := func() string { return s.php(`echo Postilion\WordPress\Owner::other();`) }
 	if name := owner(); name != "" {
 		t.Fatalf("%s owns the mail", name)
@@ -227,15 +239,12 @@ add_action("init", function () { $GLOBALS["phpmailer"] = new OtherMailer(); });`
 	if name := owner(); name != "Other SMTP" {
 		t.Errorf("%q owns the mailer", name)
 	}
+	s.php(`update_option("active_plugins", ["postilion/postilion.php"]);`)
 }
 
 // Site Health says what is wrong.
-func TestSiteHealth(t *testing.T) {
-	folder := scenario(t)
-	d := startDaemon(t, subfolder(t, folder, "daemon"))
-	token := d.client("blog")
-	s := newSite(t, folder, "")
-	s.install()
+func siteHealth(t *testing.T, s *site, d *daemon) {
+	token := d.client("health")
 	health := func(test string) string {
 		return s.php(`echo wp_json_encode(Postilion\WordPress\SiteHealth::` + test + `());`)
 	}
@@ -245,14 +254,40 @@ func TestSiteHealth(t *testing.T) {
 			t.Errorf("%s: %s", test, out)
 		}
 	}
-	s.set(`"socket" => "` + folder + `/nowhere.sock"`)
+	s.set(`"socket" => "` + s.folder + `/nowhere.sock"`)
 	check("sidecar", "critical", "there is no socket")
 	s.set(`"socket" => "", "url" => "http://` + d.HTTP + `", "token" => "` + token + `"`)
-	check("sidecar", "good", "knows this site as blog")
+	check("sidecar", "good", "knows this site as health")
 	check("connection", "critical", "does not leave it")
 	if out := s.php(`require_once ABSPATH . "wp-admin/includes/admin.php"; echo wp_json_encode(apply_filters("debug_information", []));`); strings.Contains(out, token) || !strings.Contains(out, "127.0.0.1") {
 		t.Errorf("the information is %s", out)
 	}
+	s.set(`"url" => "", "token" => ""`)
+}
+
+// A copy of the site under another address does not write to the customers.
+func copyOfSite(t *testing.T, s *site, d *daemon) {
+	d.cli("", "clients", "update", "blog", "--origin", "http://blog.example.net")
+	s.set(`"socket" => "` + d.HTTPSocket() + `"`)
+	s.php(`Postilion\WordPress\Peer::ask(Postilion\WordPress\Settings::site());`)
+	s.mail(`"a@example.net", "Original", "x"`).accepted(t)
+	s.php(`update_option("home", "http://staging.example.net");`)
+	s.mail(`"a@example.net", "Copy", "x", ["From: shop@example.net"]`).accepted(t)
+	if out := s.php(`echo wp_json_encode(Postilion\WordPress\SiteHealth::sidecar());`); !strings.Contains(out, "Mail of this site is held") {
+		t.Errorf("Site Health says nothing of the copy: %s", out)
+	}
+	s.php(`update_option("home", "http://blog.example.net");`)
+	for _, message := range d.messages() {
+		held := message.GetState() == postilionv1.MessageState_MESSAGE_STATE_HELD
+		if held != (message.GetSubject() == "Copy") {
+			t.Errorf("%s is %s", message.GetSubject(), message.GetState())
+		}
+	}
+	d.cli("", "clients", "update", "blog", "--origin", "", "--guard", "hold")
+	if out := s.php(`echo wp_json_encode(Postilion\WordPress\SiteHealth::sidecar());`); !strings.Contains(out, `"recommended"`) {
+		t.Errorf("Site Health says nothing of the guard: %s", out)
+	}
+	d.cli("", "clients", "update", "blog", "--guard", "none")
 }
 
 // The settings of a network hold for its sites, which may have their own if the
@@ -316,14 +351,15 @@ define("DOMAIN_CURRENT_SITE", "blog.example.net"); define("PATH_CURRENT_SITE", "
 		t.Errorf("the second site shows\n%s", list)
 	}
 
-	s.php(`define("WP_UNINSTALL_PLUGIN", "postilion/postilion.php"); require WP_PLUGIN_DIR . "/postilion/uninstall.php";`)
-	if left := s.leftovers("wp_%options"); left != "" {
+	s.php(`require_once ABSPATH . "wp-admin/includes/plugin.php"; deactivate_plugins("postilion/postilion.php", false, true);
+		define("WP_UNINSTALL_PLUGIN", "postilion/postilion.php"); require WP_PLUGIN_DIR . "/postilion/uninstall.php";`)
+	if left := s.leftovers(); left != "" {
 		t.Errorf("uninstalled, it has left %s", left)
 	}
 }
 
 // leftovers gives what the plugin has in the database.
-func (s *site) leftovers(_ string) string {
+func (s *site) leftovers() string {
 	s.t.Helper()
 	return s.php(`$left = $wpdb->get_col("SHOW TABLES LIKE '%postilion%'");
 		$names = "LIKE '%postilion%' AND option_name <> 'recently_activated'";
@@ -336,21 +372,16 @@ func (s *site) leftovers(_ string) string {
 }
 
 // Deleted, the plugin leaves nothing behind.
-func TestUninstall(t *testing.T) {
-	folder := scenario(t)
-	d := startDaemon(t, subfolder(t, folder, "daemon"))
-	d.bind("blog")
-	s := newSite(t, folder, "")
-	s.install()
-	s.set(`"socket" => "` + d.HTTPSocket() + `"`)
+func uninstall(t *testing.T, s *site, d *daemon) {
+	s.set(`"socket" => "` + d.HTTPSocket() + `", "url" => "", "token" => ""`)
 	s.mail(`"a@example.net", "x", "x"`).accepted(t)
 	s.poll()
-	if left := s.leftovers(""); !strings.Contains(left, "postilion_pending") || !strings.Contains(left, "cron") {
+	if left := s.leftovers(); !strings.Contains(left, "postilion_pending") || !strings.Contains(left, "cron") {
 		t.Errorf("installed, it has only %s", left)
 	}
 	s.php(`require_once ABSPATH . "wp-admin/includes/plugin.php"; require_once ABSPATH . "wp-admin/includes/file.php";
 		deactivate_plugins("postilion/postilion.php"); var_export(delete_plugins(["postilion/postilion.php"]));`)
-	if left := s.leftovers(""); left != "" {
+	if left := s.leftovers(); left != "" {
 		t.Errorf("uninstalled, it has left %s", left)
 	}
 }
@@ -436,9 +467,8 @@ func TestOldPHP(t *testing.T) {
 
 // The template of the translations is that of the sources, and a translation
 // made of it is used.
-func TestTranslations(t *testing.T) {
-	folder := scenario(t)
-	template := filepath.Join(folder, "postilion.pot")
+func translations(t *testing.T, s *site) {
+	template := filepath.Join(s.folder, "postilion.pot")
 	extract := exec.Command("sh", "-c", `find . -name '*.php' | sed 's|^\./||' | sort | xgettext --files-from=- --language=PHP --from-code=UTF-8 --add-comments=translators: \
 		--keyword=__ --keyword=_n:1,2 --keyword=esc_html__ --keyword=esc_attr__ --package-name=Postilion -o - |
 		sed -e '/^"POT-Creation-Date/d' -e '/^#, fuzzy$/d' -e "1,4d" > "$1"`, "sh", template)
@@ -451,12 +481,10 @@ func TestTranslations(t *testing.T) {
 		write(t, kept, read(t, template))
 	}
 	if read(t, template) != read(t, kept) {
-		t.Error("languages/postilion.pot is stale: go test ./test/wordpress -run TestTranslations -update")
+		t.Error("languages/postilion.pot is stale: go test ./test/wordpress -run TestPlugin -update")
 	}
 
-	s := newSite(t, folder, "")
-	s.install()
-	source := write(t, filepath.Join(folder, "de.po"), "msgid \"\"\nmsgstr \"Content-Type: text/plain; charset=UTF-8\\n\"\n\nmsgid \"Messages\"\nmsgstr \"Nachrichten\"\n")
+	source := write(t, filepath.Join(s.folder, "de.po"), "msgid \"\"\nmsgstr \"Content-Type: text/plain; charset=UTF-8\\n\"\n\nmsgid \"Messages\"\nmsgstr \"Nachrichten\"\n")
 	compiled := filepath.Join(s.root, "wp-content/plugins/postilion/languages/postilion-de_DE.mo")
 	if out, err := exec.Command("msgfmt", "-o", compiled, source).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -467,5 +495,8 @@ func TestTranslations(t *testing.T) {
 	s.muPlugin("locale", `add_filter("locale", function () { return "de_DE"; });`)
 	if page := s.page("import"); !strings.Contains(page, "Nachrichten") {
 		t.Errorf("the page is not translated:\n%s", page)
+	}
+	if err := os.Remove(filepath.Join(s.root, "wp-content/mu-plugins/locale.php")); err != nil {
+		t.Fatal(err)
 	}
 }

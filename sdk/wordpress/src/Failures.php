@@ -111,6 +111,12 @@ final class Failures
         }
     }
 
+    /** What fails from now on is the site's concern. */
+    public static function begin(): void
+    {
+        add_option(self::SEQUENCE, ['sequence' => 0, 'time' => time(), 'fingerprint' => ''], '', false);
+    }
+
     /**
      * Where to go on. What happened before the plugin came is not its concern,
      * and another sidecar counts anew.

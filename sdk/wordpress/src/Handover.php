@@ -76,6 +76,7 @@ final class Handover
         $options = new SendOptions();
         $options->connection = $this->settings->get('connection');
         $options->tags = [Site::tag()];
+        $options->keepContent = $this->settings->get('keep_content') !== '';
         if ($peer !== null && $peer->origin() !== '') {
             $options->origin = home_url();
         }

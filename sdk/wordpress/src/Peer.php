@@ -101,9 +101,33 @@ final class Peer
         return $this->facts['origin'];
     }
 
-    /** @return string[] what the daemon wants people to know */
+    /** @return string[] what people should know: what the daemon says, and whether this is a copy to it */
     public function notices(): array
     {
-        return $this->facts['notices'];
+        $notices = $this->facts['notices'];
+        if ($this->origin() !== '' && self::place($this->origin()) !== self::place(home_url())) {
+            $notices[] = sprintf(
+                /* translators: 1: URL, 2: URL, 3: a command */
+                __(
+                    'Mail of this site is held: it is at %1$s, and the sidecar knows it at %2$s. If it has moved, run on the server: %3$s',
+                    'postilion'
+                ),
+                home_url(),
+                $this->origin(),
+                sprintf('postilion clients update %s --origin %s', $this->client(), home_url())
+            );
+        }
+        return $notices;
+    }
+
+    /** What the daemon compares of a URL: a site that changes to https has not moved. */
+    private static function place(string $url): string
+    {
+        $parts = wp_parse_url($url);
+        if (!is_array($parts) || !isset($parts['host'])) {
+            return $url;
+        }
+        $port = isset($parts['port']) ? ':' . $parts['port'] : '';
+        return strtolower($parts['host'] . $port) . rtrim($parts['path'] ?? '', '/');
     }
 }

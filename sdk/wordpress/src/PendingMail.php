@@ -91,15 +91,23 @@ final class PendingMail
             if (isset($context['message']) && strlen(wp_json_encode($context['message']) ?: '') > self::MAX_TEXT) {
                 $context['message'] = __('(too long to be kept)', 'postilion');
             }
-            // serialize(), since the text need not be UTF-8, and may be more than strings.
+            try {
+                // The text need not be UTF-8, and plugins put into it what they like.
+                $context = serialize($context);
+            } catch (\Throwable $e) {
+                continue;
+            }
             $rows[] = $wpdb->prepare(
-                "(UNHEX(%s), %d, UTC_TIMESTAMP(), %s)",
+                '(UNHEX(%s), %d, UTC_TIMESTAMP(), %s)',
                 hash('sha256', $messageId),
                 $mail['recipients'],
-                Vault::seal(serialize($context))
+                Vault::seal($context)
             );
         }
         self::$unsaved = [];
+        if ($rows === []) {
+            return;
+        }
         $hide = $wpdb->suppress_errors(true);
         $wpdb->query('REPLACE INTO ' . self::table() . ' (digest, recipients, created, context) VALUES ' . implode(', ', $rows));
         $wpdb->suppress_errors($hide);

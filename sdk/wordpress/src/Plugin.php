@@ -28,7 +28,7 @@ final class Plugin
         add_action('plugins_loaded', [self::class, 'takeMail'], PHP_INT_MAX);
         Sender::start();
         add_action('wp_mail_succeeded', [PendingMail::class, 'complete']);
-        add_action('shutdown', [PendingMail::class, 'flush']);
+        add_action('shutdown', [PendingMail::class, 'flush'], PHP_INT_MAX);
 
         add_filter('cron_schedules', [self::class, 'schedules']);
         add_action(Failures::HOOK, [Failures::class, 'poll']);
@@ -66,9 +66,7 @@ final class Plugin
 
     public static function activate(bool $network = false): void
     {
-        self::eachSite($network, static function (): void {
-            PendingMail::install();
-        });
+        self::eachSite($network, [self::class, 'installSite']);
     }
 
     public static function deactivate(bool $network = false): void
@@ -76,6 +74,13 @@ final class Plugin
         self::eachSite($network, static function (): void {
             wp_clear_scheduled_hook(Failures::HOOK);
         });
+    }
+
+    /** Makes what the plugin needs on the current site. */
+    public static function installSite(): void
+    {
+        PendingMail::install();
+        Failures::begin();
     }
 
     /** A site that joins a network where the plugin is active. */
@@ -86,7 +91,7 @@ final class Plugin
         }
         if (is_plugin_active_for_network(self::basename())) {
             switch_to_blog((int) $site->blog_id);
-            PendingMail::install();
+            self::installSite();
             restore_current_blog();
         }
     }

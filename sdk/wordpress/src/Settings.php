@@ -27,6 +27,7 @@ final class Settings
         'maildrop' => 'POSTILION_MAILDROP_DIR',
         'connection' => 'POSTILION_CONNECTION',
         'timeout' => 'POSTILION_TIMEOUT',
+        'keep_content' => 'POSTILION_KEEP_CONTENT',
     ];
 
     private const DEFAULTS = [
@@ -37,6 +38,7 @@ final class Settings
         'maildrop' => self::DEFAULT_MAILDROP,
         'connection' => '',
         'timeout' => '5',
+        'keep_content' => '',
         'from_address' => '',
         'from_name' => '',
     ];

@@ -43,7 +43,7 @@ final class SiteHealth
         if (!$peer->may('send')) {
             return self::result('postilion_sidecar', 'critical', __('This site may not send mail through Postilion', 'postilion'), [
                 /* translators: %s: a command */
-                sprintf(__('The administrator of the server gives it the right: %s', 'postilion'), "postilion clients update {$peer->client()} --scope send,read,configure"),
+                sprintf(__('To give it the right, run on the server: %s', 'postilion'), "postilion clients update {$peer->client()} --scope send,read,configure"),
             ]);
         }
         if ($peer->notices() !== []) {

@@ -149,12 +149,12 @@ final class ConnectionTab implements Tab
         echo Html::notice('info', [
             sprintf(
                 /* translators: %s: name of the client */
-                __('The administrator of the server has not given this site (%s) the right to configure connections. Its mail takes the way that he has set.', 'postilion'),
+                __('The administrator of the server has not given this site (%s) the right to configure connections. Its mail takes the way that is set on the server.', 'postilion'),
                 $peer->client()
             ),
             sprintf(
                 /* translators: %s: a command */
-                __('To change that, he runs: %s', 'postilion'),
+                __('To change that, run on the server: %s', 'postilion'),
                 'postilion clients update ' . $peer->client() . ' --scope send,read,configure'
             ),
         ]);

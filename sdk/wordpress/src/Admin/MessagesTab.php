@@ -14,7 +14,7 @@ final class MessagesTab implements Tab
 {
     private const PAGE = 20;
 
-    /** The actions that a message's state allows, by their forms' names. */
+    /** The actions that a message's state allows, by their forms' names. What has come to an end needs its content. */
     private const ACTIONS = [
         'QUEUED' => ['cancel'],
         'DEFERRED' => ['resend', 'cancel'],
@@ -66,7 +66,7 @@ final class MessagesTab implements Tab
             if (!$peer->may('read')) {
                 echo Html::notice('info', [sprintf( // phpcs:ignore WordPress.Security.EscapeOutput
                     /* translators: %s: a command */
-                    __('This site has not the right to see its messages. The administrator of the server gives it: %s', 'postilion'),
+                    __('This site has not the right to see its messages. To give it, run on the server: %s', 'postilion'),
                     'postilion clients update ' . $peer->client() . ' --scope ' . implode(',', array_merge($peer->scopes(), ['read']))
                 )]);
                 return;
@@ -185,7 +185,7 @@ final class MessagesTab implements Tab
                 esc_html($title)
             );
         }
-        return '<ul class="subsubsub">' . implode(' |</li>', $items) . '</li></ul>';
+        return '<ul class="subsubsub">' . implode(" |</li>\n", $items) . '</li></ul>';
     }
 
     /** @param array<string, mixed> $message StoredMessage of the API */
@@ -265,7 +265,8 @@ final class MessagesTab implements Tab
             'cancel' => __('Cancel', 'postilion'),
         ];
         $html = '';
-        foreach (self::ACTIONS[self::state($message['state'] ?? '')] ?? [] as $action) {
+        $actions = self::ACTIONS[self::state($message['state'] ?? '')] ?? [];
+        foreach (empty($message['contentAvailable']) ? array_diff($actions, ['resend']) : $actions as $action) {
             $html .= ($class === 'button-link' ? ' | ' : '') . sprintf(
                 '<form method="post" class="postilion-action" action="%s">%s<input type="hidden" name="id" value="%s">'
                 . '<button type="submit" class="%s" name="%s" value="1">%s</button></form> ',

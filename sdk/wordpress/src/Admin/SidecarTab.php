@@ -35,6 +35,7 @@ final class SidecarTab implements Tab
         $values = [
             'fallback' => Screen::posted('fallback'),
             'maildrop' => Screen::posted('maildrop'),
+            'keep_content' => Screen::posted('keep_content'),
         ];
         if (Screen::posted('reach') === 'url') {
             $values += ['url' => Screen::posted('url'), 'socket' => ''];
@@ -142,7 +143,7 @@ final class SidecarTab implements Tab
         });
         return $missing === [] ? [] : [sprintf(
             /* translators: 1: rights, 2: a command */
-            __('Missing: %1$s. The administrator of the server can give them: %2$s', 'postilion'),
+            __('Missing: %1$s. To give them, run on the server: %2$s', 'postilion'),
             implode(', ', $missing),
             sprintf('postilion clients update %s --scope send,read,configure', $peer->client())
         )];
@@ -185,6 +186,12 @@ final class SidecarTab implements Tab
             self::lockNote($settings, 'maildrop') ?: __('A folder on this machine that the sidecar watches (its setting maildrop_dir).', 'postilion'),
             $this->errors['maildrop'] ?? ''
         );
+        $html .= Html::group(__('Content', 'postilion'), [Html::checkbox(
+            'keep_content',
+            $this->value('keep_content') !== '',
+            __('Keep the content of messages after their end, so that failed ones can be sent again', 'postilion'),
+            ['disabled' => $settings->lock('keep_content') !== '']
+        )], self::lockNote($settings, 'keep_content') ?: __('It stays on the sidecar’s disk as long as the rest about a message.', 'postilion'));
         if ($settings->isNetwork()) {
             $html .= Html::group(__('Sites', 'postilion'), [Html::checkbox(
                 'sites_decide',

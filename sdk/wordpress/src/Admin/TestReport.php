@@ -45,21 +45,18 @@ final class TestReport
             $domain['domain'] ?? ''
         )) . '</h3>' . self::tableHead([__('Check', 'postilion'), __('State', 'postilion'), __('Finding', 'postilion')]);
         foreach ($domain['checks'] ?? [] as $check) {
-            $more = '';
-            if (!empty($check['publish'])) {
-                $more .= '<p>' . esc_html(sprintf(
-                    /* translators: %s: name of a DNS record */
-                    __('Publish at %s:', 'postilion'),
-                    $check['recordName'] ?? ''
-                )) . '</p><p><code class="postilion-record">' . esc_html($check['publish']) . '</code></p>';
-            }
+            $publish = empty($check['publish']) ? '' : '<p>' . esc_html(sprintf(
+                /* translators: %s: name of a DNS record */
+                __('At %s:', 'postilion'),
+                $check['recordName'] ?? ''
+            )) . ' <code class="postilion-record">' . esc_html($check['publish']) . '</code></p>';
             $html .= sprintf(
                 '<tr><th scope="row">%s</th><td>%s</td><td>%s%s%s</td></tr>',
                 esc_html(strtoupper((string) ($check['name'] ?? ''))),
                 self::checkState((string) ($check['status'] ?? '')),
                 esc_html($check['detail'] ?? ''),
-                $more,
-                Html::list(array_map('strval', $check['remedies'] ?? []))
+                Html::list(array_map('strval', $check['remedies'] ?? [])),
+                $publish
             );
         }
         return $html . '</tbody></table>';
