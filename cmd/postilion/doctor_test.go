@@ -75,6 +75,8 @@ func TestDoctorPage(t *testing.T) {
 		d.run(t, "configure", name, "--host", "127.0.0.1", "--port", port, "--ca-file", write(t, "ca.pem", server.CA().PEM()),
 			"--username", "news@shop.test", "--password-file", write(t, "password", password)).want(t, 0, "created")
 	}
+	d.run(t, "test", "good").want(t, 0, "All stages passed", "--check-domain")
+	d.run(t, "test", "good", "--check-domain").want(t, 0, "All stages passed", "shop.test\n", "✗ dkim.revoked")
 	page := d.run(t, "doctor")
 	page.want(t, exitFailed, "✓ daemon: real", "✓ store: ", "✓ queue: ", "✓ connection: 2 that deliver", "✓ certificate: ",
 		"✓ socket "+d.data+"/admin.sock: for administration: ", "✓ socket "+d.data+"/run/postilion.sock: every user",

@@ -46,6 +46,7 @@ that does not exist yet.`,
 	flags.StringVar(&t.request.SendTo, "send-to", "", "send a test mail to this `address` at the end")
 	flags.StringVar(&t.request.Sender, "sender", "", "envelope sender of the test, an `address`")
 	flags.StringVar(&t.request.Recipient, "recipient", "", "`address` that the server is asked about")
+	flags.BoolVar(&t.request.CheckDomain, "check-domain", false, "look at what the sender's domain publishes, too, when the test passes")
 	command.RunE = func(command *cobra.Command, args []string) error {
 		if err := t.password.check(command.Flags()); err != nil {
 			return err
@@ -123,6 +124,12 @@ func (a *app) printTest(answer *postilionv1.TestConnectionResponse) {
 			a.paragraph(a.style.paint(yellow, "!")+" ", "  ", clean(warning))
 		}
 		a.printf("%s in %s\n", a.style.paint(green, "All stages passed"), milliseconds(answer.GetDuration()))
+		if answer.GetDomain() == nil {
+			a.printf("%s\n", a.style.paint(dim, "Whether receivers trust the mail is up to the sender's domain: see --check-domain"))
+			return
+		}
+		a.printf("\n")
+		a.printDomain(answer.GetDomain())
 		return
 	}
 	a.printDiagnosis(answer.GetDiagnosis())
