@@ -63,7 +63,7 @@ type suite struct {
 func benchmarks() []benchmark {
 	return []benchmark{
 		{"accept", acceptRates}, {"beside", besideLarge}, {"start", startUp},
-		{"a", endToEnd}, {"b", callersWait}, {"c", roundTrips}, {"d", backlog}, {"e", large}, {"f", blackHole}, {"g", burst}, {"i", firstCall},
+		{"a", endToEnd}, {"b", callersWait}, {"c", roundTrips}, {"d", backlog}, {"e", large}, {"f", blackHole}, {"g", burst}, {"h", isolation}, {"i", firstCall},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
@@ -33,6 +34,9 @@ const (
 	// closeTimeout is less than the time after which go-plugin kills.
 	closeTimeout = time.Second
 	watchEvery   = time.Second
+	// gcPercent lets the small heap of a transport grow to some more megabytes
+	// between collections, which would take a third of its time otherwise.
+	gcPercent = 400
 )
 
 // ErrHostGone is what Serve returns when the daemon has ended without having
@@ -91,6 +95,9 @@ func Serve(t Transport) error {
 	// process group. The daemon lets deliveries finish and ends us then.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM)
 
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	s := newService(t)
 	ended := make(chan struct{})
 	go func() {

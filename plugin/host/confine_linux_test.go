@@ -43,27 +43,13 @@ func asNobody(t *testing.T, test string) {
 	}
 	again := exec.CommandContext(t.Context(), copied, "-test.run=^"+test+"$", "-test.v", "-test.timeout=5m")
 	again.Dir = folder
-	again.Env = []string{"TMPDIR=" + filepath.Join(folder, "tmp"), "PATH=" + os.Getenv("PATH")}
+	again.Env = []string{"TMPDIR=" + filepath.Join(folder, "tmp"), "PATH=" + os.Getenv("PATH"), smallProgram + "=" + buildSmall(t)}
 	again.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	out, err := again.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+test)) {
 		t.Error(err)
 	}
-}
-
-// openFolder is one that every user can pass through, with a short name.
-func openFolder(t *testing.T) string {
-	t.Helper()
-	folder, err := os.MkdirTemp("", "ph")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	if err := os.Chmod(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return folder
 }
 
 func TestHostilePluginOfTheDaemonsUser(t *testing.T) {
@@ -307,18 +293,18 @@ func TestMemoryOfTheDaemonsUserIsLimited(t *testing.T) {
 
 func TestMemoryIsLimited(t *testing.T) {
 	t.Parallel()
-	o := options(t, "hostile")
+	o := smallOptions(t) // the race detector's memory is larger than any limit
 	o.MaxMemory = 64 << 20
 	p := start(t, o)
 	if !strings.Contains(p.Confinement(), "memory 64 MiB") {
 		t.Fatalf("confined by %q", p.Confinement())
 	}
 	i := open1(t, p.Transport())
-	if reply, err := do(t.Context(), i, "allocate", fmt.Sprint(8<<20)); err != nil || reply != "done" {
-		t.Errorf("%s, error %v", reply, err)
-	}
-	if reply, err := do(t.Context(), i, "allocate", fmt.Sprint(o.MaxMemory+dataSlack+64<<20)); !errors.Is(err, plugin.ErrCrashed) {
-		t.Fatalf("%s, error %v", reply, err)
+	for _, octets := range []int64{8 << 20, o.MaxMemory + dataSlack + 64<<20} {
+		outcome, err := deliver(t, i, fmt.Sprintf("%d@x", octets))
+		if small := octets < o.MaxMemory; small != (outcome.Class == plugin.Accepted) || !small && !errors.Is(err, plugin.ErrCrashed) {
+			t.Fatalf("%d octets: %+v, error %v", octets, outcome, err)
+		}
 	}
 	<-p.Done()
 }
@@ -360,12 +346,11 @@ func TestHostLivesThroughHostilePlugins(t *testing.T) {
 	i := open1(t, p)
 	before := heap()
 	began := time.Now()
-	const flood = 100 << 20
 	if reply, err := do(t.Context(), i, "flood", fmt.Sprint(flood)); err != nil || reply != "done" {
 		t.Fatalf("%s, error %v", reply, err)
 	}
 	took, after := time.Since(began), heap()
-	t.Logf("100 MiB on stderr in %s; heap %d KiB before, %d KiB after; %d octets logged", took.Round(time.Millisecond), before>>10, after>>10, len(log.String()))
+	t.Logf("%d MiB on stderr in %s; heap %d KiB before, %d KiB after; %d octets logged", flood>>20, took.Round(time.Millisecond), before>>10, after>>10, len(log.String()))
 	if after > before+16<<20 || len(log.String()) > 16<<20 {
 		t.Errorf("the heap grew from %d to %d octets, the log to %d", before, after, len(log.String()))
 	}

@@ -61,16 +61,6 @@ func deeds() map[string]func([]string) error {
 			return err
 		},
 		"detach": detachChild,
-		"allocate": func(w []string) error {
-			for have := 0; have < number(w[0]); have += 1 << 20 {
-				part := make([]byte, 1<<20)
-				for n := range part {
-					part[n] = 1
-				}
-				hoard = append(hoard, part)
-			}
-			return nil
-		},
 		"flood": func(w []string) error {
 			line := append([]byte(strings.Repeat("{\"@level\":\"error\",\"@message\":\"forged\"}", 50)), "\n{\"@message\":1}\n"...)
 			for have := 0; have < number(w[0]); have += len(line) {
@@ -92,8 +82,6 @@ func deeds() map[string]func([]string) error {
 		},
 	}
 }
-
-var hoard [][]byte
 
 func number(text string) int { n, _ := strconv.Atoi(text); return n }
 
@@ -186,7 +174,7 @@ func do(ctx context.Context, i plugin.Instance, words ...string) (string, error)
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	outcomes, err := i.Deliver(ctx, &plugin.Delivery{
 		ID: "m", Attempt: 1, Envelope: plugin.Envelope{Recipients: []plugin.Recipient{{Address: "a@x"}}},

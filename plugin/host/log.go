@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,7 +26,7 @@ type output struct {
 	plugin string
 
 	mu      sync.Mutex
-	lines   []string // the last ones
+	lines   []string // the last ones, as they came
 	fresh   int      // how many of them are of the last process
 	tokens  float64
 	filled  time.Time
@@ -50,7 +49,11 @@ func (o *output) begin() {
 func (o *output) last() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return slices.Clone(o.lines)
+	texts := make([]string, len(o.lines))
+	for n, raw := range o.lines {
+		_, texts[n], _ = parseLine([]byte(raw))
+	}
+	return texts
 }
 
 // said is the newest line of the last process; empty if there is none.
@@ -60,26 +63,24 @@ func (o *output) said() string {
 	if o.fresh == 0 {
 		return ""
 	}
-	return o.lines[len(o.lines)-1]
+	_, text, _ := parseLine([]byte(o.lines[len(o.lines)-1]))
+	return text
 }
 
-// line takes one line.
+// line takes one line. One that is too many costs little: it is read only if
+// somebody asks for it.
 func (o *output) line(raw []byte) {
-	level, text, fields := parseLine(raw)
-	if text == "" {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 {
 		return
 	}
 	o.mu.Lock()
-	if strings.HasPrefix(text, "panic: ") || strings.HasPrefix(text, "fatal error: ") {
-		o.panics = true
-	}
-	if o.panics && fields == "" {
-		level = slog.LevelError
-	}
+	o.panics = o.panics || bytes.HasPrefix(raw, []byte("panic: ")) || bytes.HasPrefix(raw, []byte("fatal error: "))
+	panics := o.panics
 	if len(o.lines) == keptLines {
 		o.lines = o.lines[1:]
 	}
-	o.lines = append(o.lines, text)
+	o.lines = append(o.lines, string(raw))
 	o.fresh = min(o.fresh+1, keptLines)
 	dropped, ok := o.take()
 	o.mu.Unlock()
@@ -89,6 +90,10 @@ func (o *output) line(raw []byte) {
 	}
 	if !ok {
 		return
+	}
+	level, text, fields := parseLine(raw)
+	if panics && fields == "" {
+		level = slog.LevelError
 	}
 	attributes := []slog.Attr{slog.String("plugin", o.plugin), slog.String("text", text)}
 	if fields != "" {

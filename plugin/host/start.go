@@ -29,10 +29,12 @@ import (
 const (
 	defaultStartTimeout = 10 * time.Second
 	stopTimeout         = 3 * time.Second
-	maxAnswer           = 4 << 20 // octets of a message from a plugin
-	socketName          = 32      // octets that the names below RunDir need
-	privatePrefix       = "p"     // of the names of private directories
-	maxSocketPath       = 104     // octets of a socket's name, on all systems
+	maxAnswer           = 4 << 20  // octets of a message from a plugin
+	maxHeaders          = 64 << 10 // octets of headers of an answer
+	windowSize          = 1 << 20  // octets that a plugin may send ahead in a call
+	socketName          = 32       // octets that the names below RunDir need
+	privatePrefix       = "p"      // of the names of private directories
+	maxSocketPath       = 104      // octets of a socket's name, on all systems
 )
 
 // Options say what is run. Name, Dir, File, SHA256 and RunDir must be given.
@@ -158,7 +160,12 @@ func (p *Process) start(ctx context.Context, o *Options, program string, out *ou
 		SyncStdout:       &stream{out: out},
 		SyncStderr:       &stream{out: out},
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: p.private},
-		GRPCDialOptions:  []grpc.DialOption{grpc.WithWriteBufferSize(128 << 10), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer))},
+		GRPCDialOptions: []grpc.DialOption{
+			grpc.WithWriteBufferSize(128 << 10), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)), grpc.WithMaxHeaderListSize(maxHeaders),
+			// Fixed windows: gRPC would ping with each answer to find out about the way.
+			grpc.WithInitialWindowSize(windowSize), grpc.WithInitialConnWindowSize(16 * windowSize),
+			grpc.WithDisableRetry(), // a delivery is never tried again below us
+		},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, _ string) (runner.Runner, error) {
 			p.child = newChild(o, program, p.private, cmd.Env, p.confined, out)
 			unwatch = p.child.killWith(ctx)

@@ -193,35 +193,66 @@ func TestBackoffGrows(t *testing.T) {
 
 // No t.Parallel: it counts what the whole process has open.
 func TestCrashesLeaveNothing(t *testing.T) {
-	p := supervise(t, options(t, "good"), quick())
+	o := smallOptions(t)
+	o.WithoutTLS = true
+	p := supervise(t, o, quick())
 	untilReady(t, p)
 	i := open1(t, p)
-	usage := func() (goroutines, files int) {
-		names, err := os.ReadDir("/proc/self/fd")
+	crash := func() {
+		crashes := p.Status().Crashes
+		_, _ = deliver(t, i, "crash@x")
+		await(t, "the crash", func() bool { return p.Status().Crashes > crashes })
+		untilReady(t, p)
+	}
+	for range 5 { // until all is there that there is once
+		crash()
+	}
+	before := use(t)
+	for range cycles {
+		crash()
+	}
+	if o, err := deliver(t, i, "a@x"); o.Class != plugin.Accepted {
+		t.Errorf("%+v, error %v", o, err)
+	}
+	var now usage
+	await(t, "the end of what the crashes left", func() bool {
+		now = use(t)
+		return now.goroutines <= before.goroutines+5 && now.files <= before.files+5 && now.threads <= before.threads+10
+	})
+	t.Logf("%+v before, %+v after %d crashes", before, now, cycles)
+	if now.heap > before.heap+4<<20 {
+		t.Errorf("the heap has grown from %d to %d octets", before.heap, now.heap)
+	}
+	if entries, err := os.ReadDir(o.RunDir); err != nil || len(entries) != 1 {
+		t.Errorf("in the run dir: %v, error %v", entries, err)
+	}
+}
+
+// usage is what this process uses.
+type usage struct {
+	goroutines, files, threads int
+	heap, resident             int64 // octets
+}
+
+func use(t *testing.T) usage {
+	t.Helper()
+	runtime.GC()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	u := usage{goroutines: runtime.NumGoroutine(), heap: int64(memory.HeapAlloc)}
+	for path, count := range map[string]*int{"/proc/self/fd": &u.files, "/proc/self/task": &u.threads} {
+		entries, err := os.ReadDir(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return runtime.NumGoroutine(), len(names)
+		*count = len(entries)
 	}
-	crash := func() {
-		crashes := p.Status().Crashes
-		_, _ = deliver(t, i, "crash-late@x")
-		await(t, "the crash", func() bool { return p.Status().Crashes > crashes })
-		untilReady(t, p)
-		if o, err := deliver(t, i, "a@x"); o.Class != plugin.Accepted {
-			t.Errorf("%+v, error %v", o, err)
-		}
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
 	}
-	crash()
-	goroutines, files := usage()
-	for range 4 {
-		crash()
-	}
-	var now string
-	await(t, "the end of what the crashes left", func() bool {
-		g, f := usage()
-		now = fmt.Sprintf("%d goroutines, were %d; %d files, were %d", g, goroutines, f, files)
-		return g <= goroutines+5 && f <= files+5
-	})
-	t.Log(now)
+	var pages int64
+	_, _ = fmt.Sscan(strings.Fields(string(text))[1], &pages)
+	u.resident = pages * int64(os.Getpagesize())
+	return u
 }

@@ -31,6 +31,7 @@ const (
 	echoesSecret     fault = "echoes the secret in an outcome"
 	echoesInStage    fault = "echoes the secret in a stage"
 	echoesInError    fault = "echoes the secret in a setting's error"
+	echoesInOutput   fault = "writes the secret to its log"
 	takesAnything    fault = "takes any settings"
 	namesNoField     fault = "names no field"
 	ignoresCancel    fault = "ignores the end of the context"
@@ -61,6 +62,7 @@ func findings() map[fault]finding {
 		echoesSecret:     {"mixed recipients", "the outcome has the secret secret"},
 		echoesInStage:    {"check", "a stage has the secret secret"},
 		echoesInError:    {"bad settings", "the error has the secret secret"},
+		echoesInOutput:   {"deliver", "the output has the secret secret"},
 		takesAnything:    {"bad settings", "the settings were taken"},
 		namesNoField:     {"bad settings", "which is no *plugin.SettingError"},
 		ignoresCancel:    {"cancelled while stalled", "a delivery did not return"},
@@ -175,6 +177,16 @@ func (b *broken) arrived(*testing.T) []string {
 		all = append(all, m.content)
 	}
 	return all
+}
+
+// Output is what a process has written.
+func (b *broken) Output() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.fault == echoesInOutput && len(b.messages) > 0 {
+		return []string{"starting", "logged in with " + settings("").Secrets["secret"]}
+	}
+	return nil
 }
 
 func (b *broken) reached(_ *testing.T, content string) []string {
@@ -292,17 +304,18 @@ func (i *brokenInstance) Deliver(ctx context.Context, d *plugin.Delivery, commit
 	if i.stalled {
 		return nil, i.stall(ctx)
 	}
-	if err := i.usable(); err != nil {
-		return nil, err
-	}
 	content, err := i.read(d)
 	if err != nil {
+		return nil, err
+	}
+	late := i.fault == acceptsLost && strings.Contains(content, "Subject: close ")
+	if err := i.usable(); err != nil && !late {
 		return nil, err
 	}
 	if err := i.commit(committing); err != nil && i.fault != ignoresRefusal {
 		return nil, err
 	}
-	if i.fault == acceptsLost && strings.Contains(content, "Subject: close ") {
+	if late {
 		<-i.closed
 		return plugin.ForAll(d, plugin.AcceptedOutcome("")), nil
 	}

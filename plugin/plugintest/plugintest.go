@@ -86,7 +86,10 @@ func Run(t *testing.T, s Subject) []Result {
 	} {
 		r := Result{Test: test.name, Status: "not run"}
 		t.Run(test.name, func(t *testing.T) {
-			t.Cleanup(func() { r.Status = status(t) }) // after the cleanup of the instances
+			t.Cleanup(func() { // after that of the instances
+				s.checkOutput(t)
+				r.Status = status(t)
+			})
 			test.run(t, &s)
 		})
 		results = append(results, r)
@@ -217,6 +220,16 @@ func (s *Subject) checkSecrets(t *testing.T, where, text string) {
 	for name, secret := range s.Settings.Secrets {
 		if len(secret) >= 4 && strings.Contains(text, secret) {
 			t.Errorf("%s has the secret %s", where, name)
+		}
+	}
+}
+
+// checkOutput looks for them in what a process has written.
+func (s *Subject) checkOutput(t *testing.T) {
+	t.Helper()
+	if p, ok := s.Transport.(interface{ Output() []string }); ok {
+		for _, line := range p.Output() {
+			s.checkSecrets(t, "the output", line)
 		}
 	}
 }
