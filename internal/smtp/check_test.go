@@ -75,7 +75,7 @@ func TestCheckPasses(t *testing.T) {
 		}
 		byName := check(t, i, plugin.CheckRequest{Sender: "s@a.example"})
 		facts := byName["tls"].Facts
-		for _, name := range []string{"tls_version", "cipher", "certificate_names", "certificate_issuer", "certificate_expires", "certificate_expires_days", "certificate_pin"} {
+		for _, name := range []string{"tls_version", "cipher", "certificate_names", "certificate_issuer", "certificate_expires", "certificate_expires_days", "certificate_pin", "certificate_chain", "certificate_revocation"} {
 			if facts[name] == "" {
 				t.Errorf("fact %s is missing", name)
 			}

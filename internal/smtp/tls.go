@@ -174,6 +174,11 @@ func (s *session) tlsFacts() (map[string]string, time.Time) {
 	state := s.conn.(*tls.Conn).ConnectionState()
 	leaf := state.PeerCertificates[0]
 	facts := certificateFacts(leaf)
+	var chain []string
+	for _, c := range state.PeerCertificates {
+		chain = append(chain, c.Subject.String())
+	}
+	facts["certificate_chain"] = printable(strings.Join(chain, " < "), 500) // as the server sent it
 	facts["tls_version"] = tls.VersionName(state.Version)
 	facts["cipher"] = tls.CipherSuiteName(state.CipherSuite)
 	return facts, leaf.NotAfter
@@ -186,6 +191,7 @@ func certificateFacts(c *x509.Certificate) map[string]string {
 		"certificate_expires":      c.NotAfter.UTC().Format(time.RFC3339),
 		"certificate_expires_days": strconv.Itoa(int(time.Until(c.NotAfter).Hours() / 24)),
 		"certificate_pin":          fmt.Sprintf("%x", sha256.Sum256(c.RawSubjectPublicKeyInfo)),
+		"certificate_revocation":   "not checked",
 	}
 }
 

@@ -45,12 +45,20 @@ func Diagnosis(d diagnose.Diagnosis) *postilionv1.Diagnosis {
 	}
 }
 
-// explain gives the diagnosis of an outcome; nil for one that needs none.
-func explain(o *plugin.Outcome, known diagnose.Context) *postilionv1.Diagnosis {
-	if o.Class == plugin.ClassUnspecified || o.Class == plugin.Accepted {
-		return nil
+// explainer gives the diagnoses of a message's recipients, nil where an outcome
+// needs none. Most recipients fare like the one before.
+func explainer(v *outbox.View, names Names) func(*outbox.RecipientView) *postilionv1.Diagnosis {
+	var last outbox.RecipientView
+	var diagnosis *postilionv1.Diagnosis
+	return func(r *outbox.RecipientView) *postilionv1.Diagnosis {
+		if r.Outcome.Class == plugin.ClassUnspecified || r.Outcome.Class == plugin.Accepted {
+			return nil
+		}
+		if diagnosis == nil || r.Outcome != last.Outcome || r.Connection != last.Connection {
+			last, diagnosis = *r, Diagnosis(diagnose.Explain(r.Outcome, names.Known(r.Connection, v.Client)))
+		}
+		return diagnosis
 	}
-	return Diagnosis(diagnose.Explain(*o, known))
 }
 
 // Stages gives the API's view of a test's stages.
@@ -79,12 +87,13 @@ var stageStatus = map[plugin.StageStatus]postilionv1.StageStatus{
 
 // Recipients gives the API's view of a message's recipients.
 func Recipients(v *outbox.View, names Names) []*postilionv1.RecipientStatus {
+	explain := explainer(v, names)
 	return mapSlice(v.Recipients, func(r outbox.RecipientView) *postilionv1.RecipientStatus {
 		return &postilionv1.RecipientStatus{
 			Address: r.Address, State: State(r.State), Outcome: Outcome(r.Outcome), Attempts: int32(r.Attempts),
 			NextAttempt: timestamp(r.Next), PossibleDuplicate: r.Duplicate,
 			Connection: names.ConnectionName(r.Connection), Reason: r.Reason,
-			Diagnosis: explain(&r.Outcome, names.Known(r.Connection, v.Client)),
+			Diagnosis: explain(&r),
 		}
 	})
 }

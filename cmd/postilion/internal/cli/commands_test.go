@@ -196,8 +196,9 @@ func TestMessages(t *testing.T) {
 	if out := d.run(t, "messages", "events", "--follow", "--json").out; !strings.Contains(out, `"sequence":"10"`) || strings.Count(out, "\n") != 2 {
 		t.Errorf("follow: %s", out)
 	}
+	message.Recipients[0].Diagnosis = &postilionv1.Diagnosis{Code: "server.trouble", Title: "The server is in trouble", Remedies: []string{"Wait a little."}}
 	d.answers["GetMessage"] = &postilionv1.GetMessageResponse{Message: message}
-	d.run(t, "messages", "show", "m1").want(t, 0, "2.0 KiB", "main, then spare", "RECIPIENT", "451 4.3.0 try later")
+	d.run(t, "messages", "show", "m1").want(t, 0, "2.0 KiB", "main, then spare", "RECIPIENT", "451 4.3.0 try later", "The server is in trouble", "1. Wait a little.")
 }
 
 func TestConnections(t *testing.T) {
