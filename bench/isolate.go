@@ -28,15 +28,13 @@ func isolation(b *bench) *table {
 		request.GetMessage().Text = text(size.octets)
 		var rates [2]series
 		var figures [2]isolated
-		b.scope(func(b *bench) {
-			rates[0], figures[0] = b.isolated("in-"+size.name, postilionv1.Isolation_ISOLATION_IN_PROCESS, request, b.number(size.n, size.few))
-		})
-		b.scope(func(b *bench) {
-			rates[1], figures[1] = b.isolated("own-"+size.name, postilionv1.Isolation_ISOLATION_PROCESS, request, b.number(size.n, size.few))
-		})
+		for n, where := range []postilionv1.Isolation{postilionv1.Isolation_ISOLATION_IN_PROCESS, postilionv1.Isolation_ISOLATION_PROCESS} {
+			b.scope(func(b *bench) { rates[n], figures[n] = b.isolated(where, request, b.number(size.n, size.few)) })
+		}
 		share := rates[1].median() / rates[0].median()
-		own := figures[1]
-		t.row(size.name, rates[0].String(), rates[1].String(), figure(share), figure(own.source), figure(figures[0].daemon), figure(own.daemon+own.transport), figure(own.transport), figure(own.sink))
+		in, own := figures[0], figures[1]
+		t.row(size.name, rates[0].String(), rates[1].String(), figure(share),
+			figure(own.source), figure(in.daemon), figure(own.daemon+own.transport), figure(own.transport), figure(own.sink))
 		t.atLeast("messages of "+size.name+" through a process", share, 0.7, " of in process")
 	}
 	starts := b.starts()

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/postilion-mail/postilion/internal/smtpd"
+	"github.com/postilion-mail/postilion/plugin/host"
 	"github.com/postilion-mail/postilion/server/internal/auth"
 	"github.com/postilion-mail/postilion/server/internal/face"
 )
@@ -140,7 +141,11 @@ func (d *daemon) listenSockets(given map[string][]net.Listener) error {
 			return err
 		}
 		*s.address = l.Addr().String()
-		d.endpoints = append(d.endpoints, endpoint{name: s.name, listener: &face.Listener{Listener: l, Kind: s.door}, http: s.http})
+		listener := &face.Listener{Listener: l, Kind: s.door}
+		if s.door == auth.DoorAdmin { // plugins may run as the daemon's user, to whom it is open
+			listener.Shuns = host.Confined
+		}
+		d.endpoints = append(d.endpoints, endpoint{name: s.name, listener: listener, http: s.http})
 	}
 	return nil
 }

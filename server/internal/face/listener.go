@@ -27,6 +27,9 @@ type Listener struct {
 	net.Listener
 	Kind auth.Door
 	TLS  *tls.Config // for DoorTCP, nil for none
+	// Shuns tells of the process at the other end of a Unix socket whether its
+	// connection is closed at once; nil for none.
+	Shuns func(pid int) bool
 
 	mu   sync.Mutex
 	open map[string]int // connections by peer
@@ -62,10 +65,12 @@ func (l *Listener) Accept() (net.Conn, error) {
 		peer := auth.Peer{Door: l.Kind, UID: -1, Addr: conn.RemoteAddr().String()}
 		who, _, _ := net.SplitHostPort(peer.Addr)
 		if u, ok := conn.(*net.UnixConn); ok {
-			if peer.UID, err = peerUID(u); err != nil {
+			credentials, err := credentialsOf(u)
+			if err != nil || l.Shuns != nil && l.Shuns(int(credentials.Pid)) {
 				_ = conn.Close()
 				continue
 			}
+			peer.UID = int(credentials.Uid)
 			who = strconv.Itoa(peer.UID)
 		}
 		if !l.enter(who) {
@@ -97,22 +102,19 @@ func (l *Listener) leave(who string) {
 	}
 }
 
-func peerUID(conn *net.UnixConn) (int, error) {
+func credentialsOf(conn *net.UnixConn) (*unix.Ucred, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return -1, err
+		return nil, err
 	}
-	var cred *unix.Ucred
-	var credErr error
+	var credentials *unix.Ucred
+	var credentialsErr error
 	if err := raw.Control(func(fd uintptr) {
-		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		credentials, credentialsErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	}); err != nil {
-		return -1, err
+		return nil, err
 	}
-	if credErr != nil {
-		return -1, credErr
-	}
-	return int(cred.Uid), nil
+	return credentials, credentialsErr
 }
 
 // ListenUnix makes a socket with a mode, and a group if gid is not negative.

@@ -188,3 +188,42 @@ func TestHeadersHaveToComeInTime(t *testing.T) {
 		}
 	}
 }
+
+// A process that is shunned is not even listened to.
+func TestShunnedProcessesAreNotListenedTo(t *testing.T) {
+	t.Parallel()
+	for _, shunned := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "s")
+		inner, err := ListenUnix(path, 0o600, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := make(chan int, 1)
+		l := &Listener{Listener: inner, Kind: auth.DoorAdmin, Shuns: func(pid int) bool { asked <- pid; return shunned }}
+		t.Cleanup(func() { _ = l.Close() })
+		accepted := make(chan net.Conn, 1)
+		go func() {
+			if conn, err := l.Accept(); err == nil {
+				accepted <- conn
+			}
+			close(accepted)
+		}()
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pid := <-asked; pid != os.Getpid() {
+			t.Errorf("asked about the process %d", pid)
+		}
+		if shunned {
+			if n, err := conn.Read(make([]byte, 1)); n > 0 || err == nil {
+				t.Errorf("read %d octets, error %v", n, err)
+			}
+		} else if c := <-accepted; c == nil {
+			t.Error("the connection was not accepted")
+		} else {
+			_ = c.Close()
+		}
+		_ = conn.Close()
+	}
+}
