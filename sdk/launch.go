@@ -119,7 +119,11 @@ func (s *Sidecar) connect(ctx context.Context, o *LaunchOptions, line <-chan str
 	select {
 	case said = <-line:
 	case <-s.ended:
-		return fmt.Errorf("the daemon has ended (%v): %s", s.err, log)
+		select {
+		case said = <-line: // what is not the daemon can say something and end
+		default:
+			return fmt.Errorf("the daemon has ended (%v): %s", s.err, log)
+		}
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-timer.C:

@@ -1,7 +1,7 @@
 """A transport of Postilion that writes messages to an mbox file.
 
     examples/transport-python/build.sh bin/transport-python
-    postilion plugins add --no-tls --write /srv/mail "$PWD/bin/transport-python"
+    postilion plugins add --write /srv/mail "$PWD/bin/transport-python"
     postilion configure archive --transport mbox --setting file=/srv/mail/archive
 """
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes the transport one executable file: build.sh FILE
 #
-# Needs Debian's python3, python3-grpcio, python3-protobuf, protobuf-compiler
-# and protobuf-compiler-grpc; only the first three where it runs. The stubs are
+# Needs Debian's python3, python3-grpcio, python3-protobuf, python3-cryptography,
+# protobuf-compiler and protobuf-compiler-grpc; not the last two where it runs. The stubs are
 # made from the compiled API, since protoc before 22, as Debian 12 has it, does
 # not know the option debug_redact in its sources.
 set -euo pipefail

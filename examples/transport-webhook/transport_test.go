@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,7 +57,7 @@ func TestConformance(t *testing.T) {
 }
 
 func with(name string, value any) plugin.Settings {
-	return plugin.Settings{Connection: "test", Values: map[string]any{name: value}, Secrets: map[string]string{"secret": testSecret}}
+	return plugin.Settings{Connection: "test", Values: map[string]any{"timeout": "5m", name: value}, Secrets: map[string]string{"secret": testSecret}}
 }
 
 // receiver is what a receiver of webhooks should be: it verifies signatures
@@ -93,8 +95,8 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		r.answer(w, request)
 		return
 	}
-	var m message
-	if err := json.Unmarshal(body, &m); err != nil {
+	m, err := parse(body)
+	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -105,6 +107,21 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		{"recipient": "later@b.example", "reason": "mailbox busy", "temporary": true},
 		{"recipient": "never@b.example", "reason": "no such user"}
 	]}`)
+}
+
+// parse reads a message. The content is taken out before, since package json
+// takes very long for tens of megabytes under the race detector.
+func parse(body []byte) (m message, err error) {
+	head, encoded, found := bytes.Cut(body, []byte(`,"content":"`))
+	encoded, end, closed := bytes.Cut(encoded, []byte(`"`))
+	if !found || !closed || string(end) != "}" {
+		return m, errors.New("content is not the last field")
+	}
+	if err := json.Unmarshal(append(head[:len(head):len(head)], '}'), &m); err != nil {
+		return m, err
+	}
+	m.Content, err = base64.StdEncoding.AppendDecode(nil, encoded)
+	return m, err
 }
 
 func (r *receiver) contents(*testing.T) []string {

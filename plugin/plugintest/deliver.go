@@ -81,6 +81,9 @@ func refusedCommit(t *testing.T, s *Subject) {
 }
 
 func largeContent(t *testing.T, s *Subject) {
+	patient := *s
+	patient.Patience *= 5 // the race detector is slow with each octet
+	s = &patient
 	i := s.open(t, s.Settings)
 	head := message("large content")
 	line := strings.Repeat("0123456789", 7) + "\r\n"

@@ -126,18 +126,7 @@ func slow(t *testing.T, client *sdk.Client) (reached <-chan struct{}, release fu
 			return nil
 		}
 	})
-	_, err := client.Mailer.Configure(t.Context(), &postilionv1.ConfigureRequest{
-		SetDefault: true,
-		Connection: &postilionv1.Connection{
-			Name: "slow", AllowDestinations: []string{"127.0.0.1/32"},
-			Transport: &postilionv1.Connection_Smtp{Smtp: &postilionv1.SmtpSettings{
-				Host: "127.0.0.1", Port: uint32(server.Port()), Security: postilionv1.Security_SECURITY_NONE,
-			}},
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	configure(t, client, server.Port())
 	done := false
 	release = func() {
 		if !done {
@@ -147,6 +136,23 @@ func slow(t *testing.T, client *sdk.Client) (reached <-chan struct{}, release fu
 	}
 	t.Cleanup(release)
 	return arrived, release
+}
+
+// configure has the daemon deliver to a port of this machine.
+func configure(t *testing.T, client *sdk.Client, port int) {
+	t.Helper()
+	_, err := client.Mailer.Configure(t.Context(), &postilionv1.ConfigureRequest{
+		SetDefault: true,
+		Connection: &postilionv1.Connection{
+			Name: "slow", AllowDestinations: []string{"127.0.0.1/32"},
+			Transport: &postilionv1.Connection_Smtp{Smtp: &postilionv1.SmtpSettings{
+				Host: "127.0.0.1", Port: uint32(port), Security: postilionv1.Security_SECURITY_NONE,
+			}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func await(t *testing.T, what string, c <-chan struct{}) {
@@ -300,9 +306,13 @@ func TestDaemonKilled(t *testing.T) {
 func TestStopWithoutPatience(t *testing.T) {
 	t.Parallel()
 	daemon := launch(t, folder(t))
-	reached, _ := slow(t, daemon.Client)
-	send(t, daemon.Client)
-	await(t, "the message is on its way", reached)
+	silent := smtptest.StartScripted(t, smtptest.Script{Rules: []smtptest.Rule{{On: "MAIL", Do: smtptest.Silence()}}})
+	configure(t, daemon.Client, silent.Port())
+	id := send(t, daemon.Client)
+	daemontest.Await(t, "the message is on its way", func() bool {
+		answer, err := daemon.Client.Messages.GetMessage(t.Context(), &postilionv1.GetMessageRequest{Id: id})
+		return err == nil && answer.GetMessage().GetState() == postilionv1.MessageState_MESSAGE_STATE_SENDING
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := daemon.Stop(ctx); err == nil {

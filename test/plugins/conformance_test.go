@@ -56,7 +56,8 @@ func TestConformance(t *testing.T) {
 		}},
 		{"maildir", func(t *testing.T) plugintest.Subject { return maildirSubject(t, programs) }},
 		{"webhook", func(t *testing.T) plugintest.Subject { return webhookSubject(t, programs) }},
-		{"python", func(t *testing.T) plugintest.Subject { return pythonSubject(t, programs) }},
+		{"python", func(t *testing.T) plugintest.Subject { return pythonSubject(t, programs, false) }},
+		{"python, no TLS", func(t *testing.T) plugintest.Subject { return pythonSubject(t, programs, true) }},
 	}
 	results := make([][]plugintest.Result, len(members))
 	t.Cleanup(func() {
@@ -209,7 +210,7 @@ func webhookSubject(t *testing.T, programs string) plugintest.Subject {
 	server := httptest.NewServer(hooks)
 	t.Cleanup(server.Close)
 	with := func(url string) plugin.Settings {
-		return plugin.Settings{Connection: "test", Values: map[string]any{"url": url}, Secrets: map[string]string{"secret": hookSecret}}
+		return plugin.Settings{Connection: "test", Values: map[string]any{"url": url, "timeout": "5m"}, Secrets: map[string]string{"secret": hookSecret}}
 	}
 	nobody, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
 	if err != nil {
@@ -235,10 +236,10 @@ func webhookSubject(t *testing.T, programs string) plugintest.Subject {
 	}
 }
 
-func pythonSubject(t *testing.T, programs string) plugintest.Subject {
+func pythonSubject(t *testing.T, programs string, withoutTLS bool) plugintest.Subject {
 	file := filepath.Join(t.TempDir(), "mbox")
 	return plugintest.Subject{
-		Transport: plugintest.Program(t, filepath.Join(programs, "transport-python"), host.Options{WithoutTLS: true}),
+		Transport: plugintest.Program(t, filepath.Join(programs, "transport-python"), host.Options{WithoutTLS: withoutTLS}),
 		Settings:  plugin.Settings{Connection: "test", Values: map[string]any{"file": file}},
 		Recipient: "jane@b.example",
 		Mixed:     map[string]plugin.Class{"jane@b.example": plugin.Accepted, "joe@b.example": plugin.Accepted},

@@ -1,10 +1,12 @@
 package plugins
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -17,7 +19,7 @@ type post struct {
 	ID         string   `json:"id"`
 	From       string   `json:"from"`
 	Recipients []string `json:"recipients"`
-	Content    []byte   `json:"content"`
+	Content    []byte   `json:"-"`
 }
 
 // receiver takes webhooks: it verifies the signature as the README of the
@@ -39,8 +41,8 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		http.Error(w, "the signature is wrong", http.StatusUnauthorized)
 		return
 	}
-	var p post
-	if err := json.Unmarshal(body, &p); err != nil {
+	p, err := parse(body)
+	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -51,6 +53,21 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		{"recipient": "later@b.example", "reason": "mailbox busy", "temporary": true},
 		{"recipient": "never@b.example", "reason": "no such user"}
 	]}`)
+}
+
+// parse reads a post. The content is taken out before, since package json
+// takes very long for tens of megabytes under the race detector.
+func parse(body []byte) (p post, err error) {
+	head, encoded, found := bytes.Cut(body, []byte(`,"content":"`))
+	encoded, end, closed := bytes.Cut(encoded, []byte(`"`))
+	if !found || !closed || string(end) != "}" {
+		return p, errors.New("content is not the last field")
+	}
+	if err := json.Unmarshal(append(head[:len(head):len(head)], '}'), &p); err != nil {
+		return p, err
+	}
+	p.Content, err = base64.StdEncoding.AppendDecode(nil, encoded)
+	return p, err
 }
 
 func (r *receiver) posts() []post {
