@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/postilion-mail/postilion/plugin"
 )
 
@@ -307,6 +309,48 @@ func TestMemoryIsLimited(t *testing.T) {
 		}
 	}
 	<-p.Done()
+}
+
+// In a control group that was delegated to the daemon, plugins have their own.
+func TestDelegatedGroup(t *testing.T) {
+	t.Parallel()
+	group := ""
+	for _, mounted := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
+		if isCgroup2(mounted) {
+			group = filepath.Join(mounted, fmt.Sprintf("postilion-test-%d", os.Getpid()))
+			break
+		}
+	}
+	if group == "" || os.Mkdir(group, 0o755) != nil {
+		t.Skip("no control groups of version 2 can be made here")
+	}
+	defer os.Remove(group)
+	if err := unix.Setxattr(group, "trusted.delegate", []byte("1"), 0); err != nil {
+		t.Skip("the group cannot be delegated: ", err)
+	}
+	dir, err := os.Open(group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := exec.CommandContext(t.Context(), self, "-test.run=^(TestHostilePlugin|TestChildrenAreEnded)$", "-test.v", "-test.timeout=5m")
+	again.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
+	out, err := again.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte(", cgroup")) {
+		t.Errorf("%v %s", err, out)
+	}
+	left, err := filepath.Glob(filepath.Join(group, "plugin-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left: %v, error %v", left, err)
+	}
+	await(t, "the end of the daemon's group", func() bool {
+		err := os.Remove(filepath.Join(group, "daemon"))
+		return err == nil || errors.Is(err, os.ErrNotExist)
+	})
 }
 
 // What is set where systemd has delegated control groups. The files are those

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,9 @@ import (
 	"time"
 
 	goplugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/postilion-mail/postilion/plugin"
 )
@@ -575,4 +579,56 @@ func FuzzParseLine(f *testing.F) {
 			t.Errorf("%q, %q", text, fields)
 		}
 	})
+}
+
+// What was checked is what runs, whatever becomes of the file after the check.
+func TestSwappedProgramDoesNotRun(t *testing.T) {
+	t.Parallel()
+	o := options(t, "good")
+	program, err := os.ReadFile(filepath.Join(o.Dir, o.File))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Dir = t.TempDir()
+	original := filepath.Join(o.Dir, o.File)
+	if err := os.WriteFile(original, program, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	private := t.TempDir()
+	checked, err := verified(&o, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(original, []byte("another"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if sum, err := Checksum(filepath.Split(checked)); err != nil || sum != o.SHA256 {
+		t.Errorf("the program that would run has the checksum %s, error %v", sum, err)
+	}
+}
+
+// Who finds a plugin's socket cannot talk to it: it wants the daemon's
+// certificate.
+func TestSocketIsForTheDaemonAlone(t *testing.T) {
+	t.Parallel()
+	p := start(t, options(t, "good"))
+	sockets, err := filepath.Glob(filepath.Join(p.private, "plugin[0-9]*"))
+	if err != nil || len(sockets) != 1 {
+		t.Fatalf("sockets %v, error %v", sockets, err)
+	}
+	if info, err := os.Stat(p.private); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory of the socket is %v, error %v", info.Mode(), err)
+	}
+	for name, c := range map[string]credentials.TransportCredentials{
+		"no TLS": insecure.NewCredentials(), "no certificate": credentials.NewTLS(&tls.Config{InsecureSkipVerify: true}),
+	} {
+		conn, err := grpc.NewClient("unix:"+sockets[0], grpc.WithTransportCredentials(c))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := plugin.Connect(t.Context(), conn); err == nil {
+			t.Errorf("%s: the plugin answered", name)
+		}
+		_ = conn.Close()
+	}
 }
