@@ -36,8 +36,7 @@ def serve(register):
 
     over = threading.Event()
     server = grpc.server(
-        futures.ThreadPoolExecutor(max_workers=THREADS),
-        options=[("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.so_reuseport", 0)],
+        futures.ThreadPoolExecutor(max_workers=THREADS), options=[("grpc.max_receive_message_length", MAX_MESSAGE)],
     )
     register(server)
     server.add_generic_rpc_handlers((_house_keeping(over),))
