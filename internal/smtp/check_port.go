@@ -107,9 +107,7 @@ func service(name string) string {
 // greet is the stage of the greeting. When none comes, it looks on other
 // connections what the port is.
 func (k *checker) greet(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	found := k.whileSilent(ctx, func(name string) { cancel(stopped(name)) })
+	ctx, found := k.whileSilent(ctx, plugin.PhaseGreeting)
 	err := k.opening.greet(ctx)
 	return k.explainPort(plugin.PhaseGreeting, err, found())
 }
@@ -117,21 +115,15 @@ func (k *checker) greet(ctx context.Context) error {
 // secure is the stage of the handshake. With TLS from the start it looks what
 // answers in place of TLS.
 func (k *checker) secure(ctx context.Context) error {
-	s := k.session
 	if k.config.security != securityTLS {
-		if s != nil {
-			k.heard.head = nil
-		}
 		return k.opening.handshake(ctx)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	found := k.whileSilent(ctx, func(name string) { cancel(stopped(name)) })
+	ctx, found := k.whileSilent(ctx, plugin.PhaseTLS)
 	err := k.opening.handshake(ctx)
 	name := found()
 	if err == nil {
 		k.heard.head, k.heard.encrypted = nil, true
-		s.in.Reset(decrypted{s.conn, k.heard.keep})
+		k.session.in.Reset(decrypted{k.session.conn, k.heard.keep})
 	}
 	return k.explainPort(plugin.PhaseTLS, err, name)
 }
@@ -168,28 +160,35 @@ func (k *checker) expected(phase plugin.Phase) []string {
 }
 
 // whileSilent looks what the port is once the server has been silent for a
-// while, and tells it to stop. The caller calls found when its own reading has
-// ended; it gives the same.
-func (k *checker) whileSilent(ctx context.Context, stop func(string)) (found func() string) {
-	ctx, cancel := context.WithCancel(ctx)
+// while, and ends the context that it gives when it finds something unexpected.
+// The caller calls found when its own reading has ended; it gives what that was.
+func (k *checker) whileSilent(ctx context.Context, phase plugin.Phase) (reading context.Context, found func() string) {
+	reading, end := context.WithCancelCause(ctx)
+	looking, stop := context.WithCancel(ctx)
 	result := make(chan string, 1)
-	target, secure := k.target.String(), k.session.secure
+	target, secure, expected := k.target.String(), k.session.secure, k.expected(phase)
 	go func() {
 		timer := time.NewTimer(checkSilence)
 		defer timer.Stop()
 		name := ""
 		select {
 		case <-timer.C:
-			if name = k.probe(ctx, target, secure); name != "" {
-				stop(name)
-			}
-		case <-ctx.Done():
+			name = k.probe(looking, target, secure)
+		case <-looking.Done():
+		}
+		if slices.Contains(expected, name) {
+			name = ""
+		}
+		if name != "" {
+			end(stopped("found " + name))
 		}
 		result <- name
 	}()
-	return func() string {
-		cancel()
-		return <-result
+	return reading, func() string {
+		stop()
+		name := <-result
+		end(nil)
+		return name
 	}
 }
 

@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/netip"
@@ -243,5 +244,44 @@ func TestConnectFault(t *testing.T) {
 		if got := connectFault(errs); got != want {
 			t.Errorf("%v: %q, want %q", errs, got, want)
 		}
+	}
+}
+
+// A server that takes its time is not mistaken for another, whatever its other
+// connections say.
+func TestASlowServerIsNoOther(t *testing.T) {
+	t.Parallel()
+	ca := newCA(t)
+	config := &tls.Config{Certificates: []tls.Certificate{issue(t, ca, smtptest.Issue{})}}
+	slowly := func(polite smtptest.Action) smtptest.Action {
+		return func(p *smtptest.Peer) bool {
+			time.Sleep(checkSilence + 2*time.Second)
+			return polite(p)
+		}
+	}
+	for name, test := range map[string]struct {
+		security string
+		script   smtptest.Script
+	}{
+		"greets late":           {"none", smtptest.Script{}},
+		"greets late under TLS": {"tls", smtptest.Script{TLS: config, Implicit: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				test.script.Rules = []smtptest.Rule{{On: "CONNECT", Connection: 1, Do: slowly(smtptest.Reply("220 slow.example ESMTP"))}}
+				server := smtptest.PipeScripted(t, test.script)
+				s := piped(server).with("security", test.security, "ca_certificates", ca.PEM())
+				for _, stage := range checkAll(t, s.open(t), plugin.CheckRequest{Sender: "a@b.example"}) {
+					if stage.Status == plugin.StageFailed || stage.Facts["service"] != "" {
+						t.Errorf("%+v", stage)
+					}
+				}
+				if server.Connections() < 2 {
+					t.Error("nothing was looked into")
+				}
+				server.Stop()
+			})
+		})
 	}
 }
