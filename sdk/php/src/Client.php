@@ -191,7 +191,7 @@ class Client
     public function call(string $method, array $request = [], float $more = 0.0): array
     {
         try {
-            return $this->http->call($method, Json::encode($request), microtime(true) + $this->config->timeout + $more);
+            return $this->http->call($method, Json::encode($request), Http::now() + $this->config->timeout + $more);
         } catch (Failure $failure) {
             throw $failure->toException();
         }
@@ -231,7 +231,7 @@ class Client
     private function attempt(string $body, float $wait): array
     {
         $method = 'MailerService/Send';
-        $deadline = microtime(true) + $this->config->timeout + $wait;
+        $deadline = Http::now() + $this->config->timeout + $wait;
         try {
             // The second attempt needs time, too.
             return $this->http->call($method, $body, $deadline - 0.4 * $this->config->timeout);

@@ -16,7 +16,7 @@ final class CurlHttp extends Http
 
     protected function post(string $path, array $headers, string $body, float $deadline): array
     {
-        $left = max(1, (int) (1000 * ($deadline - microtime(true))));
+        $left = max(1, (int) (1000 * ($deadline - self::now())));
         $headers[] = 'Expect:'; // no round trip before the body
         $answer = '';
         $tooLong = false;

@@ -49,8 +49,14 @@ abstract class Http
         );
     }
 
+    /** Seconds on a clock that nobody sets. */
+    public static function now(): float
+    {
+        return hrtime(true) / 1e9;
+    }
+
     /**
-     * @param float $deadline on the clock of microtime(true)
+     * @param float $deadline on the clock of now()
      *
      * @return array<string, mixed>
      *

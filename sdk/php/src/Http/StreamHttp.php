@@ -52,7 +52,7 @@ final class StreamHttp extends Http
 
     private function connect(): void
     {
-        $left = max(0.001, min($this->config->connect_timeout, $this->deadline - microtime(true)));
+        $left = max(0.001, min($this->config->connect_timeout, $this->deadline - self::now()));
         $context = stream_context_create();
         if ($this->config->ca_file !== '') {
             stream_context_set_option($context, 'ssl', 'cafile', $this->config->ca_file);
@@ -189,7 +189,7 @@ final class StreamHttp extends Http
     /** Waits until something can be read, or also written. */
     private function await(bool $writing): void
     {
-        $left = $this->deadline - microtime(true);
+        $left = $this->deadline - self::now();
         if ($left <= 0) {
             throw Failure::timeout($this->where(), true);
         }
