@@ -159,6 +159,11 @@ func (b *browser) expect(selector string, texts ...string) {
 // shoot takes a picture of the whole page.
 func (b *browser) shoot(name string) {
 	b.t.Helper()
+	for _, word := range []string{"Warning:", "Notice:", "Deprecated:", "Fatal error"} {
+		if text := b.text("body"); strings.Contains(text, word) {
+			b.t.Errorf("the page %s has an error of PHP on it:\n%s", name, text)
+		}
+	}
 	_, _ = chromedp.Run(b.ctx, chromedp.Evaluate[any]("window.scrollTo(0, 0)"))
 	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 	if err != nil {

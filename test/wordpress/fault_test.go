@@ -333,13 +333,22 @@ func TestKill(t *testing.T) {
 	s.set(`"socket" => "` + d.HTTPSocket() + `", "maildrop" => "` + d.Path("maildrop") + `"`)
 	s.mail(`"a@example.net", "First", "x"`).accepted(t)
 
+	// The script waits until the daemon is dead, lest it be done before.
 	const count = 200
-	command := s.command(fmt.Sprintf(`for ($i = 0; $i < %d; $i++) { echo "mail $i ", var_export(wp_mail("a@example.net", "mail $i", "x"), true), "\n"; flush(); }`, count))
+	command := s.command(fmt.Sprintf(`for ($i = 0; $i < %d; $i++) {
+			if ($i === 80) { fgets(STDIN); }
+			echo "mail $i ", var_export(wp_mail("a@example.net", "mail $i", "x"), true), "\n";
+			flush();
+		}`, count))
 	pipe, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	command.Stdout = writer
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -351,11 +360,14 @@ func TestKill(t *testing.T) {
 	for n := 1; lines.Scan(); n++ {
 		name, answer, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "mail "), " ")
 		sent["mail "+name] = answer == "true"
-		if n == 40 || n == 110 {
+		switch n {
+		case 40:
 			d.kill()
-		}
-		if n == 70 || n == 150 {
+			_ = stdin.Close()
+		case 100, 160:
 			d.Start()
+		case 130:
+			d.kill()
 		}
 	}
 	if err := command.Wait(); err != nil {

@@ -61,12 +61,22 @@ func constants(t *testing.T, s *site, d *daemon) {
 // page renders a tab as the admin sees it.
 func (s *site) page(tab string) string {
 	s.t.Helper()
-	return s.php(`define("WP_ADMIN", true);
+	return s.renderTab("site", tab)
+}
+
+// renderTab renders a tab of the site's page or the network's.
+func (s *site) renderTab(level, tab string) string {
+	s.t.Helper()
+	return s.php(renderTab(level, tab))
+}
+
+func renderTab(level, tab string) string {
+	return `define("WP_ADMIN", true);
 		wp_set_current_user(1);
 		$_GET["tab"] = "` + tab + `";
 		require_once ABSPATH . "wp-admin/includes/admin.php";
-		$screen = (function () { return new self(Postilion\WordPress\Settings::site()); })->bindTo(null, Postilion\WordPress\Admin\Screen::class)();
-		$screen->render();`)
+		$screen = (function () { return new self(Postilion\WordPress\Settings::` + level + `()); })->bindTo(null, Postilion\WordPress\Admin\Screen::class)();
+		$screen->render();`
 }
 
 // The settings of other plugins come over, in the forms in which they store
@@ -344,11 +354,15 @@ define("DOMAIN_CURRENT_SITE", "blog.example.net"); define("PATH_CURRENT_SITE", "
 			t.Errorf("wp_mail() of %s said %s", path, out)
 		}
 	}
-	list := in("/two/", `define("WP_ADMIN", true); wp_set_current_user(1); $_GET["tab"] = "messages"; require_once ABSPATH . "wp-admin/includes/admin.php";
-		$screen = (function () { return new self(Postilion\WordPress\Settings::site()); })->bindTo(null, Postilion\WordPress\Admin\Screen::class)();
-		$screen->render();`)
+	list := in("/two/", renderTab("site", "messages"))
 	if !strings.Contains(list, "Of two") || strings.Contains(list, "Of one") {
 		t.Errorf("the second site shows\n%s", list)
+	}
+
+	for tab, text := range map[string]string{"sidecar": "Sites may have settings of their own", "connection": "TLS from the start"} {
+		if page := s.renderTab("network", tab); !strings.Contains(page, text) {
+			t.Errorf("the network's page does not show %q:\n%s", text, page)
+		}
 	}
 
 	s.php(`require_once ABSPATH . "wp-admin/includes/plugin.php"; deactivate_plugins("postilion/postilion.php", false, true);

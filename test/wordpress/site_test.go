@@ -42,7 +42,7 @@ func newSite(t testing.TB, folder, constants string) *site {
 		t: t, folder: folder, root: filepath.Join(folder, "www"), Host: host, URL: "http://" + host,
 		database: fmt.Sprintf("wp%d", lastDatabase.Add(1)),
 		// Mail that does not go through the plugin goes nowhere, unless a test looks at it.
-		ini: []string{"sendmail_path=/bin/false", "display_errors=stderr", "error_reporting=32767", "memory_limit=256M", "opcache.enable_cli=0"},
+		ini: []string{"sendmail_path=/bin/false", "error_reporting=32767", "memory_limit=256M", "opcache.enable_cli=0"},
 	}
 	s.farm()
 	if err := sql("CREATE DATABASE " + s.database); err != nil {
@@ -165,7 +165,7 @@ if (!file_exists("`+s.root+`/.installed")) { define("WP_INSTALLING", true); touc
 require "`+s.root+`/wp-load.php";
 require_once ABSPATH . "wp-admin/includes/upgrade.php";
 `+code+"\n")
-	args := []string{}
+	args := []string{"-d", "display_errors=stderr"}
 	for _, setting := range s.ini {
 		args = append(args, "-d", setting)
 	}
@@ -206,7 +206,7 @@ func (s *site) checkLog() {
 // serve runs PHP's own web server.
 func (s *site) serve() {
 	s.t.Helper()
-	args := []string{"-S", s.Host, "-t", s.root}
+	args := []string{"-d", "display_errors=0", "-S", s.Host, "-t", s.root}
 	for _, setting := range s.ini {
 		args = append([]string{"-d", setting}, args...)
 	}
@@ -232,6 +232,7 @@ user = www-data
 group = www-data
 listen = `+s.folder+`/fpm.sock
 listen.owner = www-data
+php_admin_value[display_errors] = 0
 pm = static
 pm.max_children = 3
 `+settings)

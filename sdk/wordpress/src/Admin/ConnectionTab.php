@@ -266,22 +266,44 @@ final class ConnectionTab implements Tab
     /** @param array<string, string|bool> $value */
     private function sender(array $value): string
     {
+        $all = [
+            'from_address' => __('For all mail; another sender becomes Reply-To', 'postilion'),
+            'from_name' => __('For all mail', 'postilion'),
+        ];
+        $force = [];
+        foreach ($all as $field => $label) {
+            $force[$field] = '<p>' . Html::checkbox("force_$field", (bool) $value["force_$field"], $label) . '</p>';
+        }
         return $this->text('from_address', __('From address', 'postilion'), $value, [
             'type' => 'email', 'placeholder' => Site::defaultFrom(),
-        ], __('For mail that names no other sender.', 'postilion'))
-            . Html::group('', [Html::checkbox('force_from_address', (bool) $value['force_from_address'], __('For all mail; another sender becomes Reply-To', 'postilion'))])
-            . $this->text('from_name', __('From name', 'postilion'), $value, ['placeholder' => 'WordPress'])
-            . Html::group('', [Html::checkbox('force_from_name', (bool) $value['force_from_name'], __('For all mail', 'postilion'))])
-            . $this->text('reply_to', __('Reply-To', 'postilion'), $value, [], __('For mail that names none. Several are separated by commas.', 'postilion'));
+        ], __('For mail that names no other sender.', 'postilion'), $force['from_address'])
+            . $this->text('from_name', __('From name', 'postilion'), $value, [
+                'placeholder' => 'WordPress',
+            ], '', $force['from_name'])
+            . $this->text(
+                'reply_to',
+                __('Reply-To', 'postilion'),
+                $value,
+                [],
+                __('For mail that names none. Several are separated by commas.', 'postilion')
+            );
     }
 
     /**
      * @param array<string, string|bool> $value
      * @param array<string, string|bool> $attributes
+     * @param string $more HTML that comes after the field
      */
-    private function text(string $field, string $label, array $value, array $attributes = [], string $help = ''): string
-    {
-        return Html::row($field, $label, Html::input($field, (string) $value[$field], $attributes), $help, $this->errors[$field] ?? '');
+    private function text(
+        string $field,
+        string $label,
+        array $value,
+        array $attributes = [],
+        string $help = '',
+        string $more = ''
+    ): string {
+        $input = Html::input($field, (string) $value[$field], $attributes);
+        return Html::row($field, $label, $input . $more, $help, $this->errors[$field] ?? '');
     }
 
     /** @param array<int, array<string, mixed>> $providers */
