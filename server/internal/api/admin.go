@@ -155,7 +155,7 @@ func (a *API) ListTransports(context.Context, *postilionv1.ListTransportsRequest
 }
 
 // features are what a client of another version may ask for.
-var features = []string{"send", "send_batch", "wait", "idempotency", "events", "watch", "routes", "fallback", "hold", "backup", "providers", "plugins", "isolation"}
+var features = []string{"send", "send_batch", "wait", "idempotency", "events", "watch", "routes", "fallback", "hold", "backup", "providers", "plugins", "isolation", "check_domain", "health", "probe"}
 
 // GetServerInfo implements postilion.v1.AdminService.
 func (a *API) GetServerInfo(ctx context.Context, _ *postilionv1.GetServerInfoRequest) (*postilionv1.GetServerInfoResponse, error) {
