@@ -22,6 +22,9 @@ import (
 	"github.com/postilion-mail/postilion/server/internal/face"
 )
 
+// httpSocket is the name of the socket for JSON in the run directory.
+const httpSocket = "postilion-http.sock"
+
 // endpoint is a listener with the face that serves on it.
 type endpoint struct {
 	name     string // as systemd's FileDescriptorName
@@ -134,7 +137,7 @@ func (d *daemon) listenSockets(given map[string][]net.Listener) error {
 	}{
 		{"admin", filepath.Join(d.cfg.DataDir, "admin.sock"), auth.DoorAdmin, 0o600, -1, nil, &d.addresses.AdminSocket},
 		{"grpc", filepath.Join(d.cfg.RunDir, "postilion.sock"), auth.DoorPublic, mode, gid, nil, &d.addresses.GRPCSocket},
-		{"http", filepath.Join(d.cfg.RunDir, "postilion-http.sock"), auth.DoorPublic, mode, gid, d.http, &d.addresses.HTTPSocket},
+		{"http", filepath.Join(d.cfg.RunDir, httpSocket), auth.DoorPublic, mode, gid, d.http, &d.addresses.HTTPSocket},
 	} {
 		l, err := take(given, s.name, func() (net.Listener, error) { return face.ListenUnix(s.path, s.mode, s.gid) })
 		if err != nil {

@@ -197,6 +197,7 @@ func (d *daemon) open(ctx context.Context) error {
 	d.api = &api.API{
 		Registry: d.registry, Store: d.store, Intake: d.intake, Dispatcher: d.dispatcher, Transports: catalog, Plugins: d.plugins,
 		Version: d.options.Version, Started: d.started, Domain: d.domain, Resolver: lookups, Limits: limits, Expiry: expiry,
+		HTTPSocket: filepath.Join(cfg.RunDir, httpSocket), MaildropDir: cfg.MaildropDir,
 		Archive: d.backup, DataDir: cfg.DataDir, Panicked: d.panicked, Stopping: d.stopping,
 	}
 	if err := d.openProbes(ctx, now); err != nil {

@@ -164,6 +164,7 @@ func (a *API) GetServerInfo(ctx context.Context, _ *postilionv1.GetServerInfoReq
 		Version: a.Version, Features: features, StartTime: timestamppb.New(a.Started),
 		MaxContentBytes: a.Limits.ContentBytes, MaxRecipients: int32(a.Limits.Recipients),
 		Client: caller.Name, Scopes: convert.Scopes(caller.Scopes),
+		HttpSocket: a.HTTPSocket, MaildropDir: a.MaildropDir,
 	}
 	if client, ok := a.Registry.Client(caller.Client); ok {
 		out.Origin, out.Notices = client.Origin, notices(client)

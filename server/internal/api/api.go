@@ -50,7 +50,10 @@ type API struct {
 	// in its place for backups.
 	Archive func(ctx context.Context, dir string) error
 	DataDir string
-	Log     *slog.Logger
+	// HTTPSocket is the path of the socket for JSON, and MaildropDir where mail
+	// is put while the daemon is away.
+	HTTPSocket, MaildropDir string
+	Log                     *slog.Logger
 	// Panicked is told of panics that were caught, with their stack.
 	Panicked func(ctx context.Context, stack []byte)
 	// Stopping is closed when calls that wait should come to an end.

@@ -103,7 +103,7 @@ Start with:
 	})
 	root.AddCommand(a.serveCommand(), a.configureCommand(), a.testCommand(), a.sendCommand(),
 		a.messagesCommand(), a.connectionsCommand(), a.providersCommand(), a.discoverCommand(), a.routesCommand(), a.clientsCommand(), a.pluginsCommand(),
-		a.backupCommand(), a.verifyCommand(), a.doctorCommand(), a.versionCommand())
+		a.wordpressCommand(), a.backupCommand(), a.verifyCommand(), a.doctorCommand(), a.versionCommand())
 	return root
 }
 

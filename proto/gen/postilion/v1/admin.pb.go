@@ -1366,7 +1366,11 @@ type GetServerInfoResponse struct {
 	// What the caller should know, for people, such as that its mail is held.
 	Notices []string `protobuf:"bytes,9,rep,name=notices,proto3" json:"notices,omitempty"`
 	// The client's, for SendRequest.origin; empty if it has none.
-	Origin        string `protobuf:"bytes,10,opt,name=origin,proto3" json:"origin,omitempty"`
+	Origin string `protobuf:"bytes,10,opt,name=origin,proto3" json:"origin,omitempty"`
+	// Path of the Unix socket that takes JSON, and of the directory in which
+	// mail may be put while the daemon is away; on the daemon's machine.
+	HttpSocket    string `protobuf:"bytes,11,opt,name=http_socket,json=httpSocket,proto3" json:"http_socket,omitempty"`
+	MaildropDir   string `protobuf:"bytes,12,opt,name=maildrop_dir,json=maildropDir,proto3" json:"maildrop_dir,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1467,6 +1471,20 @@ func (x *GetServerInfoResponse) GetNotices() []string {
 func (x *GetServerInfoResponse) GetOrigin() string {
 	if x != nil {
 		return x.Origin
+	}
+	return ""
+}
+
+func (x *GetServerInfoResponse) GetHttpSocket() string {
+	if x != nil {
+		return x.HttpSocket
+	}
+	return ""
+}
+
+func (x *GetServerInfoResponse) GetMaildropDir() string {
+	if x != nil {
+		return x.MaildropDir
 	}
 	return ""
 }
@@ -1738,7 +1756,7 @@ const file_postilion_v1_admin_proto_rawDesc = "" +
 	"\tdirectory\x18\x01 \x01(\tR\tdirectory\"&\n" +
 	"\x0eBackupResponse\x12\x14\n" +
 	"\x05bytes\x18\x01 \x01(\x03R\x05bytes\"\x16\n" +
-	"\x14GetServerInfoRequest\"\xe6\x03\n" +
+	"\x14GetServerInfoRequest\"\xaa\x04\n" +
 	"\x15GetServerInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1a\n" +
 	"\bfeatures\x18\x02 \x03(\tR\bfeatures\x129\n" +
@@ -1753,7 +1771,10 @@ const file_postilion_v1_admin_proto_rawDesc = "" +
 	"recipients\x12\x18\n" +
 	"\anotices\x18\t \x03(\tR\anotices\x12\x16\n" +
 	"\x06origin\x18\n" +
-	" \x01(\tR\x06origin\x1a=\n" +
+	" \x01(\tR\x06origin\x12\x1f\n" +
+	"\vhttp_socket\x18\v \x01(\tR\n" +
+	"httpSocket\x12!\n" +
+	"\fmaildrop_dir\x18\f \x01(\tR\vmaildropDir\x1a=\n" +
 	"\x0fRecipientsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x12\n" +

@@ -126,7 +126,7 @@ class GetServerInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
-    __slots__ = ["client", "features", "max_content_bytes", "max_recipients", "notices", "origin", "recipients", "scopes", "start_time", "version"]
+    __slots__ = ["client", "features", "http_socket", "maildrop_dir", "max_content_bytes", "max_recipients", "notices", "origin", "recipients", "scopes", "start_time", "version"]
     class RecipientsEntry(_message.Message):
         __slots__ = ["key", "value"]
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -136,6 +136,8 @@ class GetServerInfoResponse(_message.Message):
         def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     CLIENT_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
+    HTTP_SOCKET_FIELD_NUMBER: _ClassVar[int]
+    MAILDROP_DIR_FIELD_NUMBER: _ClassVar[int]
     MAX_CONTENT_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_RECIPIENTS_FIELD_NUMBER: _ClassVar[int]
     NOTICES_FIELD_NUMBER: _ClassVar[int]
@@ -146,6 +148,8 @@ class GetServerInfoResponse(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     client: str
     features: _containers.RepeatedScalarFieldContainer[str]
+    http_socket: str
+    maildrop_dir: str
     max_content_bytes: int
     max_recipients: int
     notices: _containers.RepeatedScalarFieldContainer[str]
@@ -154,7 +158,7 @@ class GetServerInfoResponse(_message.Message):
     scopes: _containers.RepeatedScalarFieldContainer[Scope]
     start_time: _timestamp_pb2.Timestamp
     version: str
-    def __init__(self, version: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., max_content_bytes: _Optional[int] = ..., max_recipients: _Optional[int] = ..., client: _Optional[str] = ..., scopes: _Optional[_Iterable[_Union[Scope, str]]] = ..., recipients: _Optional[_Mapping[str, int]] = ..., notices: _Optional[_Iterable[str]] = ..., origin: _Optional[str] = ...) -> None: ...
+    def __init__(self, version: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., max_content_bytes: _Optional[int] = ..., max_recipients: _Optional[int] = ..., client: _Optional[str] = ..., scopes: _Optional[_Iterable[_Union[Scope, str]]] = ..., recipients: _Optional[_Mapping[str, int]] = ..., notices: _Optional[_Iterable[str]] = ..., origin: _Optional[str] = ..., http_socket: _Optional[str] = ..., maildrop_dir: _Optional[str] = ...) -> None: ...
 
 class HealthCheck(_message.Message):
     __slots__ = ["area", "code", "detail", "name", "remedy", "status"]
