@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"sync"
 
 	"github.com/postilion-mail/postilion/internal/smtptest"
@@ -32,6 +34,7 @@ func (w *world) misbehave(f *fixture) {
 	f.Stranger = w.serve("stranger.sock", func(out http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(out, "<h1>It works</h1>")
 	})
+	f.Broken, f.BrokenAnswers = w.serve("broken.sock", w.breaking), len(brokenAnswers)
 	first := newFirst()
 	f.Lost = w.serve("lost.sock", w.forward(func(key string, _ context.Context) bool { return !first.is(key) }))
 	f.Losing = w.serve("losing.sock", w.forward(func(string, context.Context) bool { return false }))
@@ -42,6 +45,39 @@ func (w *world) misbehave(f *fixture) {
 		return true
 	}))
 	f.HTTPS, f.CAFile = w.serveTLS(w.forward(func(string, context.Context) bool { return true }))
+}
+
+// brokenAnswers are not what the daemon would say.
+var brokenAnswers = []string{
+	"",
+	"\xff\xfe\x00\r\n\r\n",
+	"HTTP/1.1 200 OK\r\nContent-Le",
+	"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}",
+	"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n{}",
+	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+	"HTTP/1.1 200 OK\r\n\r\n{\"id\":",
+	"HTTP/1.1 200 OK\r\n\r\n[]",
+	"HTTP/1.1 200 OK\r\n\r\n{}",
+	"HTTP/1.1 200 OK\r\n\r\n{\"id\": {\"a\": 1}}",
+	"HTTP/1.1 204 No Content\r\n\r\n",
+	"HTTP/1.1 502 Bad Gateway\r\n\r\n<h1>Bad gateway</h1>",
+	"HTTP/1.1 400 Bad Request\r\n\r\n{\"code\":\"strange\",\"details\":[1,{\"type\":\"postilion.v1.ErrorDetail\",\"debug\":[]}]}",
+	"HTTP/1.1 400 Bad Request\r\n\r\n{\"code\":{\"a\":1},\"details\":\"x\"}",
+}
+
+// breaking answers with one of brokenAnswers.
+func (w *world) breaking(out http.ResponseWriter, in *http.Request) {
+	var send struct{ IdempotencyKey string }
+	err := json.NewDecoder(in.Body).Decode(&send)
+	number, err2 := strconv.Atoi(send.IdempotencyKey)
+	conn, _, err3 := out.(http.Hijacker).Hijack()
+	if err = errors.Join(err, err2, err3); err != nil {
+		w.Errorf("the broken server: %v", err)
+		return
+	}
+	_, _ = io.WriteString(conn, brokenAnswers[number])
+	_ = conn.Close()
 }
 
 // serve serves HTTP on a socket and gives its path.

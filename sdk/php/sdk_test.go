@@ -109,6 +109,9 @@ type fixture struct {
 	Lost     string `json:"lost"`
 	Losing   string `json:"losing"`
 	Late     string `json:"late"`
+	Broken   string `json:"broken"`
+	// How many answers Broken has; the idempotency key chooses.
+	BrokenAnswers int `json:"broken_answers"`
 }
 
 // fixture makes clients, a provider and the sockets that misbehave.

@@ -52,7 +52,7 @@ final class Receipt
      */
     public static function fromAnswer(array $answer): self
     {
-        if (($answer['id'] ?? '') === '') {
+        if (!is_string($answer['id'] ?? null) || $answer['id'] === '') {
             throw PostilionException::make(
                 'unknown',
                 'not_postilion',

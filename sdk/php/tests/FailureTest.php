@@ -213,6 +213,19 @@ final class FailureTest extends DaemonTestCase
         self::assertStringContainsString(preg_replace('~^unix:~', '', $target), $e->getMessage());
     }
 
+    /** An answer that is broken is no promise. @dataProvider ways */
+    public function testBrokenAnswers(string $http): void
+    {
+        $client = self::client(['http' => $http, 'timeout' => 20.0], self::fixture('broken'));
+        for ($i = 0; $i < self::fixture('broken_answers'); $i++) {
+            $e = self::fails(static function () use ($client, $i): void {
+                $client->send(self::letter(), new SendOptions(['idempotencyKey' => (string) $i]));
+            });
+            $reasons = ['connection_lost', 'not_postilion', ''];
+            self::assertContains($e->getReason(), $reasons, "$i: " . $e->getMessage());
+        }
+    }
+
     /** A daemon that does not answer costs the timeout and not more. @dataProvider ways */
     public function testSilence(string $http): void
     {

@@ -127,13 +127,18 @@ final class StreamHttp extends Http
     private function chunks(): string
     {
         $body = '';
-        while (($size = (int) hexdec(explode(';', trim($this->until("\r\n")))[0])) > 0) {
-            $body .= $this->take($size);
-            $this->take(2);
+        do {
+            $size = trim(explode(';', $this->until("\r\n"))[0]);
+            if (preg_match('/^[0-9a-f]{1,8}$/i', $size) !== 1) {
+                throw Failure::stranger($this->where(), 'the answer is not HTTP');
+            }
+            $chunk = $this->take((int) hexdec($size));
+            $this->until("\r\n");
+            $body .= $chunk;
             if (strlen($body) > self::MAX_ANSWER) {
                 throw Failure::lost($this->where(), 'the answer is too long');
             }
-        }
+        } while ($chunk !== '');
         return $body;
     }
 
