@@ -41,7 +41,7 @@ func TestPlugin(t *testing.T) {
 func constants(t *testing.T, s *site, d *daemon) {
 	token := d.client("constants")
 	s.configure(`define("POSTILION_URL", "http://` + d.HTTP + `"); define("POSTILION_TOKEN", "` + token + `"); define("POSTILION_FALLBACK", "fail");`)
-	s.set(`"socket" => "/nowhere.sock", "token" => "other", "fallback" => "native"`)
+	s.set(`"socket" => "/nowhere.sock", "token" => "other", "fallback" => "native", "connection" => ""`)
 	s.mail(`"a@example.net", "By constants", "x"`).accepted(t)
 	page := s.page("sidecar")
 	for _, text := range []string{"Set by POSTILION_URL in wp-config.php.", "Set by POSTILION_TOKEN in wp-config.php.", "Set by POSTILION_FALLBACK in wp-config.php."} {
