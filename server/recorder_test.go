@@ -1,22 +1,21 @@
 package server
 
 import (
-	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 
-	"github.com/postilion-mail/postilion/plugin"
-	"github.com/postilion-mail/postilion/plugin/plugintest"
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
 )
 
-// TestMain makes the test binary what the daemon starts of it: a plugin, or a
-// built-in transport in a process of its own.
+// TestMain makes the test binary what the daemon starts of it: a built-in
+// transport in a process of its own.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == TransportCommand {
 		if err := ServeTransport(os.Args[2]); err != nil {
@@ -25,81 +24,41 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	plugintest.Main(m, func() plugin.Transport { return recorder{name: os.Args[1]} })
+	code := m.Run()
+	if recorderBuilt.Load() {
+		dir, _ := builtRecorder()
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
 }
 
-// recorder is a plugin of these tests: it notes what it delivers.
-type recorder struct{ name string }
-
-func (r recorder) Describe() plugin.Description {
-	return plugin.Description{
-		Name: r.name, Version: "1.2", Title: "Recorder",
-		Fields: []plugin.Field{
-			{Name: "directory", Type: plugin.TypeString, Required: true},
-			{Name: "token", Type: plugin.TypeString, Secret: true},
-		},
-		Capabilities: plugin.Capabilities{ReportsCommit: true},
-	}
-}
-
-func (r recorder) Open(_ context.Context, s plugin.Settings) (plugin.Instance, error) {
-	var settings struct {
-		Directory string `setting:"directory"`
-	}
-	if err := s.Decode(r.Describe().Fields, &settings); err != nil {
-		return nil, err
-	}
-	return recording{settings.Directory}, nil
-}
-
-// recording is an instance. In its directory, the file named stall has it stop
-// before the point of no return, or after it, as long as it is there.
-type recording struct{ dir string }
-
-func (r recording) Check(_ context.Context, _ plugin.CheckRequest, report func(plugin.Stage)) error {
-	report(plugin.Stage{Name: "directory", Status: plugin.StagePassed})
-	return nil
-}
-
-func (r recording) Deliver(ctx context.Context, d *plugin.Delivery, committing func() error) ([]plugin.Outcome, error) {
-	if err := r.stall(ctx, "before"); err != nil {
-		return nil, err
-	}
-	if err := committing(); err != nil {
-		return nil, err
-	}
-	if err := r.stall(ctx, "after"); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(filepath.Join(r.dir, "delivered"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+// recorderProgram gives the plugin of these tests, which is built once. It is
+// small: the daemon copies it at each start.
+func recorderProgram(t *testing.T) string {
+	t.Helper()
+	dir, err := builtRecorder()
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	defer f.Close()
-	if _, err := f.WriteString(d.ID + "\n"); err != nil {
-		return nil, err
-	}
-	return plugin.ForAll(d, plugin.AcceptedOutcome("recorded")), nil
+	return filepath.Join(dir, "recorder")
 }
 
-func (r recording) Close() error { return nil }
+var recorderBuilt atomic.Bool
 
-func (r recording) stall(ctx context.Context, where string) error {
-	for {
-		wanted, err := os.ReadFile(filepath.Join(r.dir, "stall"))
-		if err != nil || string(wanted) != where {
-			return nil
-		}
-		if err := os.WriteFile(filepath.Join(r.dir, "stalled"), nil, 0o600); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(5 * time.Millisecond):
-		}
+// builtRecorder builds the plugin into a new folder, which TestMain removes.
+var builtRecorder = sync.OnceValues(func() (string, error) {
+	recorderBuilt.Store(true)
+	dir, err := os.MkdirTemp("", "pstr")
+	if err != nil {
+		return "", err
 	}
-}
+	build := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", dir+"/", "./testdata/recorder")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		return dir, fmt.Errorf("building the recorder: %w: %s", err, out)
+	}
+	return dir, nil
+})
 
 // journal is where a recorder notes.
 type journal struct {
@@ -155,14 +114,10 @@ func (j journal) goOn() {
 	}
 }
 
-// addRecorder adds the test binary as a plugin and gives it.
+// addRecorder adds a recorder of some name as a plugin and gives it.
 func (r *rig) addRecorder(name string, j journal, change ...func(*postilionv1.AddPluginRequest)) *postilionv1.Plugin {
 	r.t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	req := &postilionv1.AddPluginRequest{Path: self, Plugin: &postilionv1.Plugin{Args: []string{name}, WritePaths: []string{j.dir}}}
+	req := &postilionv1.AddPluginRequest{Path: recorderProgram(r.t), Plugin: &postilionv1.Plugin{Args: []string{name}, WritePaths: []string{j.dir}}}
 	for _, c := range change {
 		c(req)
 	}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 
 	goplugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 
 	"github.com/postilion-mail/postilion/plugin"
 )
@@ -34,6 +36,12 @@ func (p *Plugin) Ping(ctx context.Context) error {
 		return nil
 	}
 	err := r.ping(ctx)
+	if status.Code(err) == codes.Unavailable { // it has ended, or is about to
+		select {
+		case <-r.Done():
+		case <-ctx.Done():
+		}
+	}
 	select {
 	case <-r.Done():
 		return nil // its end says all
