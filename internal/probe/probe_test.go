@@ -14,6 +14,7 @@ import (
 
 	"github.com/postilion-mail/postilion/internal/clock"
 	"github.com/postilion-mail/postilion/internal/database"
+	"github.com/postilion-mail/postilion/internal/database/databasetest"
 	"github.com/postilion-mail/postilion/internal/diagnose"
 	"github.com/postilion-mail/postilion/internal/smtp"
 	"github.com/postilion-mail/postilion/internal/smtptest"
@@ -45,11 +46,7 @@ func newWorld(t *testing.T, options ...smtptest.Option) *world {
 	options = append(options, func(c *smtptest.Config) { c.Accounts = w.users })
 	w.server = smtptest.Start(t, options...)
 	w.targets = []Target{{ID: "one", Name: "admin/one", Generation: 1, Updated: start, Every: day}}
-	var err error
-	if w.db, err = database.Open(t.Context(), database.Options{Dir: t.TempDir()}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.db.Close() })
+	w.db = databasetest.Open(t, t.TempDir())
 	w.start()
 	return w
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/postilion-mail/postilion/internal/clock"
 	"github.com/postilion-mail/postilion/internal/database"
+	"github.com/postilion-mail/postilion/internal/database/databasetest"
 	"github.com/postilion-mail/postilion/internal/diagnose"
 	"github.com/postilion-mail/postilion/internal/dispatch"
 	"github.com/postilion-mail/postilion/internal/outbox"
@@ -62,10 +63,7 @@ func newWorld(t *testing.T) *world {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	w := &world{T: t, clock: clock.NewManual(start), folder: dir, results: map[string]probe.Result{}}
-	if w.db, err = database.Open(t.Context(), database.Options{Dir: dir}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.db.Close() })
+	w.db = databasetest.Open(t, dir)
 	now := clock.New(w.clock.Source)
 	w.Examiner = &Examiner{
 		Version: "1.2.3", Started: start, Store: w, Clock: now, Registry: w.openRegistry(),
