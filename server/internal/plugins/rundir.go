@@ -39,6 +39,7 @@ func RunDir(dataDir string, candidates ...string) (string, error) {
 		if err == nil {
 			return dir, nil
 		}
+		_ = syscall.Rmdir(dir) // what we have just made
 		failures = append(failures, err)
 	}
 	return "", fmt.Errorf("there is no directory for the sockets of plugins; set run_dir to another: %w", errors.Join(failures...))
