@@ -128,7 +128,8 @@ func TestFindsFaults(t *testing.T) {
 	for _, f := range slices.Sorted(maps.Keys(found)) {
 		t.Run(string(f), func(t *testing.T) {
 			t.Parallel()
-			command := exec.CommandContext(t.Context(), self, "-test.run=^TestSuite$", "-test.v", "-test.timeout=5m")
+			only := "^TestSuite$/^" + strings.ReplaceAll(found[f].test, " ", "_") + "$"
+			command := exec.CommandContext(t.Context(), self, "-test.run="+only, "-test.v", "-test.timeout=5m")
 			command.Env = append(os.Environ(), faultVariable+"="+string(f))
 			var output bytes.Buffer
 			command.Stdout, command.Stderr = &output, &output
@@ -399,7 +400,7 @@ func TestResults(t *testing.T) {
 	var results []Result
 	t.Run("capable of less", func(t *testing.T) {
 		b := &broken{}
-		results = Run(t, Subject{Transport: b, Settings: settings("open"), Recipient: "good@b.example"})
+		results = Run(t, Subject{Transport: b, Settings: settings("open"), Recipient: "good@b.example", MaxContent: 1 << 20})
 	})
 	said := make(map[string]string)
 	for _, r := range results {
