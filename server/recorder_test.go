@@ -125,6 +125,9 @@ func (r *rig) addRecorder(name string, j journal, change ...func(*postilionv1.Ad
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	if added.GetPlugin().GetPid() == 0 { // signals to it would be for our own group
+		r.t.Fatalf("it does not run: %v", added.GetPlugin())
+	}
 	return added.GetPlugin()
 }
 

@@ -91,6 +91,9 @@ func addSloth(t *testing.T, m *Manager) Info {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if added.PID == 0 { // signals to it would be for our own group
+		t.Fatalf("it does not run: %+v", added.Status)
+	}
 	return added
 }
 
