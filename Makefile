@@ -63,6 +63,7 @@ test: setup lint ## lint, then all tests with the race detector
 
 bench: setup ## compare with other mailers on this machine, and print the tables
 	go run ./bench $(BENCH)
+	go test ./test/wordpress -run '^$$' -bench . -benchtime 3x
 
 demo: build ## a daemon, a mail server, three messages: see it work
 	go run ./examples/demo

@@ -130,7 +130,7 @@ func TestProxyCountsTurns(t *testing.T) {
 	b := &bench{suite: &suite{}, ctx: context.Background()}
 	p := b.startProxy(listener.Addr().(*net.TCPAddr).Port)
 	defer b.cleanups[0]()
-	client, err := net.Dial("tcp", address(p.port()))
+	client, err := net.Dial("tcp", address(p.Port()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestProxyCountsTurns(t *testing.T) {
 		if _, err := io.ReadFull(client, answer); err != nil || string(answer) != strings.Join(pieces, "") {
 			t.Fatalf("%q, %v", answer, err)
 		}
-		if got := p.turns.Load(); got != int64(n+1) {
+		if got := p.Turns(); got != int64(n+1) {
 			t.Errorf("after %d: %d round trips", n+1, got)
 		}
 	}

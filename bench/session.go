@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"github.com/wneessen/go-mail"
+
+	"github.com/postilion-mail/postilion/internal/smtptest"
 )
 
 // far is a receiver behind a proxy, which notes at each message the time and
 // the round trips so far.
 type far struct {
 	*receiver
-	proxy *proxy
+	proxy *smtptest.Distance
 
 	mu    sync.Mutex
 	turns []int64
@@ -28,7 +30,7 @@ func (b *bench) startFar(o receiverOptions) *far {
 	o.called = func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.turns = append(f.turns, f.proxy.turns.Load())
+		f.turns = append(f.turns, f.proxy.Turns())
 		f.times = append(f.times, time.Now())
 	}
 	f.receiver = b.startReceiver(o)
@@ -71,7 +73,7 @@ func roundTrips(b *bench) *table {
 				w.send(b, f, n)
 				b.arrival(f.receiver, n)
 				turn, rate := f.steady(2)
-				turns, rates, opened = append(turns, turn), append(rates, rate), append(opened, float64(f.proxy.opened.Load()))
+				turns, rates, opened = append(turns, turn), append(rates, rate), append(opened, float64(f.proxy.Opened()))
 			})
 		}
 		if first == nil {
@@ -94,12 +96,12 @@ func sessionWays() []sessionWay {
 	chunking := receiverOptions{login: true, tls: true, chunking: true}
 	return []sessionWay{
 		{"PHPMailer, keep-alive", secure, func(b *bench, f *far, n int) {
-			b.php(b.installPHP(f.receiver, f.proxy.port(), nil), phpWay{"PHPMailer", "kept", "", n})
+			b.php(b.installPHP(f.receiver, f.proxy.Port(), nil), phpWay{"PHPMailer", "kept", "", n})
 		}},
 		{"go-mail", secure, func(b *bench, f *far, n int) { b.fail(goMail(b.ctx, f, n)) }},
 		{"Postfix", receiverOptions{tls: true}, func(b *bench, f *far, n int) {
-			p := b.startPostfix(f.proxy.port(), "default_destination_concurrency_limit = 1", "smtp_tls_security_level = encrypt",
-				"smtp_tls_connection_reuse = yes", fmt.Sprintf("smtp_connection_cache_destinations = [127.0.0.1]:%d", f.proxy.port()))
+			p := b.startPostfix(f.proxy.Port(), "default_destination_concurrency_limit = 1", "smtp_tls_security_level = encrypt",
+				"smtp_tls_connection_reuse = yes", fmt.Sprintf("smtp_connection_cache_destinations = [127.0.0.1]:%d", f.proxy.Port()))
 			b.fail(smtpSource(b.ctx, address(p.port), n, 1, true))
 			b.arrival(f.receiver, n)
 		}},
@@ -110,7 +112,7 @@ func sessionWays() []sessionWay {
 
 // ownSession sends over one session of the daemon.
 func ownSession(b *bench, f *far, n int) {
-	connection := provider(f.receiver, f.proxy.port())
+	connection := provider(f.receiver, f.proxy.Port())
 	connection.GetSmtp().PoolSize = 1
 	d := b.startDaemon(connection)
 	client := d.client(b)
@@ -123,7 +125,7 @@ func ownSession(b *bench, f *far, n int) {
 func goMail(ctx context.Context, f *far, n int) error {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM([]byte(f.ca))
-	client, err := mail.NewClient("localhost", mail.WithPort(f.proxy.port()), mail.WithTLSPolicy(mail.TLSMandatory),
+	client, err := mail.NewClient("localhost", mail.WithPort(f.proxy.Port()), mail.WithTLSPolicy(mail.TLSMandatory),
 		mail.WithTLSConfig(&tls.Config{RootCAs: pool, ServerName: "localhost"}),
 		mail.WithSMTPAuth(mail.SMTPAuthPlain), mail.WithUsername(account), mail.WithPassword(password), mail.WithTimeout(patience))
 	if err != nil {

@@ -79,14 +79,14 @@ func callersWait(b *bench) *table {
 	b.scope(func(b *bench) {
 		r := b.startReceiver(receiverOptions{login: true, tls: true, chunking: true})
 		proxy := b.startProxy(r.port)
-		d := b.startDaemon(provider(r, proxy.port()))
-		p := b.installPHP(r, proxy.port(), d)
+		d := b.startDaemon(provider(r, proxy.Port()))
+		p := b.installPHP(r, proxy.Port(), d)
 		// Postfix gets rid of its mail without TLS: how is not what the caller waits for.
 		postfix := b.startPostfix(b.startSink(0).port)
 		ways := []phpWay{
 			{"PHPMailer, SMTP", "phpmailer", "", b.number(7, 2)},
 			{"Symfony Mailer, SMTP", "symfony", "", b.number(7, 2)},
-			{"mail() with msmtp", "mail", b.msmtp(p, proxy.port()), b.number(7, 2)},
+			{"mail() with msmtp", "mail", b.msmtp(p, proxy.Port()), b.number(7, 2)},
 			{"mail() with Postfix's sendmail", "mail", "/usr/sbin/sendmail -C " + postfix.path("etc") + " -t -i", b.number(60, 3)},
 			{"mail() with postilion-sendmail", "mail", filepath.Join(b.programs, "postilion-sendmail") + " -t -i", b.number(60, 3)},
 			{"Postilion, JSON over the Unix socket", "json", "", b.number(200, 3)},

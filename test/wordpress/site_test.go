@@ -31,6 +31,8 @@ type site struct {
 	Host     string
 	URL      string
 	ini      []string // settings of PHP
+	// environment is that of PHP's own server, beside the usual.
+	environment []string
 }
 
 // newSite installs WordPress. The constants are PHP that is added to
@@ -212,6 +214,7 @@ func (s *site) serve() {
 	}
 	server := exec.Command("php", args...)
 	server.Env = daemontest.Environment("PHP_CLI_SERVER_WORKERS=4") // WordPress calls itself
+	server.Env = append(server.Env, s.environment...)
 	server.SysProcAttr = www.credential()
 	s.run(server)
 	s.awaitServer()
