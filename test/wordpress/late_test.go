@@ -159,7 +159,7 @@ func admin(t *testing.T, s *site, d *daemon, mended chan struct{}) {
 	b.expect(".notice-success", "sent again")
 	await(t, "the mail is sent", func() bool { return len(d.messages("--state", "failed")) == 3 })
 	b.open("/wp-admin/options-general.php?page=postilion&tab=messages&message=" + `%22%3E%3Cscript%3Ealert(3)%3C/script%3E`)
-	b.expect(".notice-error.inline", "id")
+	b.expect(".notice-error.inline", "there is no message", "<script>alert(3)</script>")
 	b.open("/wp-admin/index.php")
 	b.press(".notice-error a.button-link")
 	if text := b.text(".wrap"); strings.Contains(text, "could not be delivered") {

@@ -168,8 +168,8 @@ final class Failures
         foreach ($failed as $messageId => $about) {
             $this->report((string) $messageId, $about);
         }
-        foreach ($ended as $messageId) {
-            PendingMail::ended($messageId);
+        if ($ended !== []) {
+            PendingMail::ended($ended);
         }
         return $stop;
     }
@@ -209,8 +209,13 @@ final class Failures
             'recipients' => $recipients,
         ];
         $this->note($context, $text);
-        /** This action is documented in wp-includes/pluggable.php */
-        do_action('wp_mail_failed', new \WP_Error('wp_mail_failed', $text, $context));
+        try {
+            /** This action is documented in wp-includes/pluggable.php */
+            do_action('wp_mail_failed', new \WP_Error('wp_mail_failed', $text, $context));
+        } catch (\Throwable $e) {
+            // Else the same failure would come again at each look, and none after it.
+            trigger_error(esc_html('wp_mail_failed: ' . $e->getMessage()), E_USER_WARNING);
+        }
     }
 
     /**

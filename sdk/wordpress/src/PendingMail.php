@@ -133,17 +133,25 @@ final class PendingMail
         return is_array($context) ? $context : [];
     }
 
-    /** One recipient has come to an end; after the last one nothing is kept. */
-    public static function ended(string $messageId): void
+    /**
+     * Recipients have come to an end; after a message's last one nothing is kept
+     * of it.
+     *
+     * @param string[] $messageIds the Message-ID for each of them
+     */
+    public static function ended(array $messageIds): void
     {
         global $wpdb;
         self::flush();
-        $digest = hash('sha256', $messageId);
-        $wpdb->query($wpdb->prepare(
-            'UPDATE ' . self::table() . ' SET recipients = recipients - 1 WHERE digest = UNHEX(%s) AND recipients > 0',
-            $digest
-        ));
-        $wpdb->query($wpdb->prepare('DELETE FROM ' . self::table() . ' WHERE digest = UNHEX(%s) AND recipients = 0', $digest));
+        foreach (array_count_values($messageIds) as $messageId => $count) {
+            $wpdb->query($wpdb->prepare(
+                'UPDATE ' . self::table() . ' SET recipients = GREATEST(recipients, %d) - %d WHERE digest = UNHEX(%s)',
+                $count,
+                $count,
+                hash('sha256', (string) $messageId)
+            ));
+        }
+        $wpdb->query('DELETE FROM ' . self::table() . ' WHERE recipients = 0');
     }
 
     /** Forgets what is too old to come back. */
