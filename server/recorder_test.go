@@ -10,6 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
 )
@@ -157,7 +160,10 @@ func (r *rig) awaitPlugin(name string, want postilionv1.PluginState) *postilionv
 	return p
 }
 
-// recorded is a connection that a recorder delivers for.
+// recorded is a connection that a recorder delivers for. What fails is tried
+// again when there is a reason, not because time goes by.
 func recorded(name, transport string, j journal) *postilionv1.Connection {
-	return custom(name, transport, map[string]any{"directory": j.dir})
+	c := custom(name, transport, map[string]any{"directory": j.dir})
+	c.Retry = &postilionv1.RetryPolicy{Schedule: []*durationpb.Duration{durationpb.New(time.Hour)}}
+	return c
 }
