@@ -44,8 +44,8 @@ func regions() []Provider {
 			Limits: Limits{RecipientsPerMessage: 50},
 			// The envelope sender is of amazonses.com unless the domain has
 			// one of its own for SES, whose record includes this.
-			SPF:  []string{"amazonses.com"},
-			Link: "https://docs.aws.amazon.com/ses/latest/dg/smtp-credentials.html",
+			ReturnPath: "amazonses.com",
+			Link:       "https://docs.aws.amazon.com/ses/latest/dg/smtp-credentials.html",
 			Sources: []string{
 				"https://docs.aws.amazon.com/general/latest/gr/ses.html",
 				"https://docs.aws.amazon.com/ses/latest/dg/quotas.html",

@@ -39,6 +39,10 @@ type Provider struct {
 	// section 5.2); empty where the provider sends with an envelope sender of
 	// its own, or the record is each customer's own.
 	SPF []string
+	// ReturnPath is the domain of the envelope sender that the provider puts in
+	// the place of the customer's, unless the account has a domain of its own
+	// for it. SPF is about that domain then, and the customer's does not matter.
+	ReturnPath string
 	// DKIMSelectors are those under which a customer's domain has the keys
 	// (RFC 6376 section 3.1); empty where each customer has others.
 	DKIMSelectors []string

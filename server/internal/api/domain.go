@@ -121,6 +121,9 @@ func domainRequest(domain string, c *registry.Connection) domaincheck.Request {
 // are its own affair.
 func byProvider(r *domaincheck.Request, p provider.Provider) {
 	r.Sender, r.Host = p.Title, ""
+	if r.Envelope == "" {
+		r.Envelope = p.ReturnPath
+	}
 	if !slices.Contains(p.Domains, r.Domain) {
 		r.Includes, r.Known = p.SPF, p.DKIMSelectors
 	}
