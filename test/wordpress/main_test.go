@@ -5,6 +5,7 @@ package wordpress
 
 import (
 	"archive/zip"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -66,6 +67,10 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer os.RemoveAll(folder)
 	programs, archive = folder, filepath.Join(folder, "postilion.zip")
+	cache := filepath.Join(folder, "opcache")
+	if err := errors.Join(os.Mkdir(cache, 0o700), os.Chown(cache, int(www.uid), int(www.gid))); err != nil {
+		return 1, err
+	}
 	if err := daemontest.Build(folder); err != nil {
 		return 1, err
 	}
