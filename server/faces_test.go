@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/postilion-mail/postilion/internal/config"
+	"github.com/postilion-mail/postilion/internal/dnstest"
 	postilionv1 "github.com/postilion-mail/postilion/proto/gen/postilion/v1"
 	"github.com/postilion-mail/postilion/proto/gen/postilion/v1/postilionv1connect"
 	"github.com/postilion-mail/postilion/server/internal/fault"
@@ -290,7 +291,8 @@ func TestSizeLimit(t *testing.T) {
 // What belongs to a client does not exist for another.
 func TestNobodyTouchesWhatIsAnothers(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	dns := dnstest.Start(t, "")
+	r := newRig(t, func(c *config.Config) { c.DNSServer = dns.Address() })
 	a := r.dial(r.addr.GRPC, r.client("a", allScopes...))
 	b := r.dial(r.addr.GRPC, r.client("b", allScopes...))
 	configure(t, a, &postilionv1.Connection{Name: "own", Transport: &postilionv1.Connection_Custom{Custom: &postilionv1.CustomSettings{Transport: "capture"}}})
@@ -327,6 +329,7 @@ func TestNobodyTouchesWhatIsAnothers(t *testing.T) {
 		"ConnectionService/ListConnections":  {&postilionv1.ListConnectionsRequest{}, codes.OK},
 		"ConnectionService/GetRoutes":        {&postilionv1.GetRoutesRequest{}, codes.OK},
 		"ConnectionService/DiscoverSettings": {&postilionv1.DiscoverSettingsRequest{Address: "gmail.com", LookupOnly: true}, codes.OK},
+		"ConnectionService/CheckDomain":      {&postilionv1.CheckDomainRequest{Domain: "shop.test", Connection: "own"}, codes.NotFound},
 		"ConnectionService/ListProviders":    {&postilionv1.ListProvidersRequest{}, codes.OK},
 		"MessageService/ListMessages":        {&postilionv1.ListMessagesRequest{}, codes.OK},
 		"AdminService/GetServerInfo":         {&postilionv1.GetServerInfoRequest{}, codes.OK},
