@@ -37,10 +37,11 @@ func isolation(b *bench) *table {
 			figure(own.source), figure(in.daemon), figure(own.daemon+own.transport), figure(own.transport), figure(own.sink))
 		t.atLeast("messages of "+size.name+" through a process", share, 0.7, " of in process")
 	}
-	starts := b.starts()
-	t.note("From the start of a transport's process (a copy of `postilion`, checksum compared) to its first answer: %s ms, at most %s.",
-		figure(starts.median()), figure(starts.quantile(1)))
-	t.atMost("start of a transport's process", starts.median(), 100, " ms")
+	b.fail(b.tool(b.ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", b.programs+"/", "./examples/transport-maildir"))
+	plugin, own := b.starts("transport-maildir"), b.starts("postilion", "transport", "smtp")
+	t.note("From the start of a plugin (`examples/transport-maildir`; copied, checksum compared, confined) to its first answer: %s ms, at most %s. Of `postilion` itself as a transport: %s ms, at most %s.",
+		figure(plugin.median()), figure(plugin.quantile(1)), figure(own.median()), figure(own.quantile(1)))
+	t.atMost("start of a plugin", plugin.median(), 100, " ms")
 	return t
 }
 
@@ -72,9 +73,8 @@ func (b *bench) isolated(isolation postilionv1.Isolation, request *postilionv1.S
 }
 
 // starts measures how long it takes to start a transport's process.
-func (b *bench) starts() (all series) {
-	run := b.dir()
-	o := host.Options{Name: "smtp", Dir: b.programs, File: "postilion", Args: []string{"transport", "smtp"}, RunDir: run}
+func (b *bench) starts(file string, args ...string) (all series) {
+	o := host.Options{Name: "measured", Dir: b.programs, File: file, Args: args, RunDir: b.dir()}
 	var err error
 	o.SHA256, err = host.Checksum(o.Dir, o.File)
 	b.fail(err)
