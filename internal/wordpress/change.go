@@ -41,7 +41,7 @@ func (s *Site) open(folder string) (*os.Root, error) {
 const Backup = "wp-config.before-postilion.php"
 
 // Change replaces wp-config.php by what edit makes of it, in one step, and
-// keeps a copy. It keeps mode and owner. Changed is false if nothing had to be
+// keeps a copy. It keeps mode, owner and group. Changed is false if nothing had to be
 // done.
 func (s *Site) Change(edit func([]byte) ([]byte, error)) (changed bool, err error) {
 	err = s.act(func() error {
@@ -66,24 +66,26 @@ func (s *Site) Change(edit func([]byte) ([]byte, error)) (changed bool, err erro
 		if err != nil || string(after) == string(before) {
 			return err
 		}
-		if err := replace(folder, Backup, before, info.Mode().Perm()); err != nil {
+		_, group := owner(info)
+		if err := replace(folder, Backup, before, info.Mode().Perm(), group); err != nil {
 			return err
 		}
 		changed = true
-		return replace(folder, name, after, info.Mode().Perm())
+		return replace(folder, name, after, info.Mode().Perm(), group)
 	})
 	return changed, err
 }
 
-// replace writes a file under another name and renames it when it is whole.
-func replace(folder *os.Root, name string, content []byte, mode fs.FileMode) error {
+// replace writes a file under another name and renames it when it is whole. A
+// group that cannot be given to it is an error: PHP may read by that group.
+func replace(folder *os.Root, name string, content []byte, mode fs.FileMode, group int) error {
 	temporary := "." + rand.Text() + ".php"
 	file, err := folder.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = file.Write(content)
-	err = errors.Join(err, file.Chmod(mode), file.Sync(), file.Close())
+	err = errors.Join(err, file.Chown(-1, group), file.Chmod(mode), file.Sync(), file.Close())
 	if err == nil {
 		err = folder.Rename(temporary, name)
 	}

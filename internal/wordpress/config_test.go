@@ -107,7 +107,7 @@ func TestPHPTakesIt(t *testing.T) {
 func TestClientName(t *testing.T) {
 	t.Parallel()
 	for site, want := range map[string]string{
-		"https://Shop.Example/": "wp-shop.example", "http://example.com/blog/two": "wp-example.com-blog-two", "http://127.0.0.1:8080": "wp-127.0.0.1", "no url": "", "": "",
+		"https://Shop.Example/": "wp-shop.example", "http://example.com/blog/two": "wp-example.com-blog-two", "http://127.0.0.1:8080": "wp-127.0.0.1-8080", "no url": "", "": "",
 	} {
 		if got := ClientName(site); got != want {
 			t.Errorf("%q gives %q, not %q", site, got, want)

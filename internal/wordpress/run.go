@@ -84,12 +84,29 @@ func (s *Site) php(ctx context.Context, as, code string) (string, error) {
 			return "", err
 		}
 	}
-	var out, errs bytes.Buffer
+	var out, errs bounded // what runs there is the site's
 	command.Stdout, command.Stderr = &out, &errs
 	if err := command.Run(); err != nil && !strings.Contains(out.String(), answerMark) {
 		return "", fmt.Errorf("the site's PHP failed: %w: %.300q", err, strings.TrimSpace(errs.String()+" "+out.String()))
 	}
 	return out.String(), nil
+}
+
+// bounded keeps the last of what is written to it.
+type bounded struct{ bytes.Buffer }
+
+const maxOutput = 1 << 20
+
+// Write implements io.Writer.
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > maxOutput {
+		b.Reset()
+	}
+	if len(p) > maxOutput {
+		b.Buffer.Write(p[len(p)-maxOutput:])
+		return len(p), nil
+	}
+	return b.Buffer.Write(p)
 }
 
 // credentials are those of a user, with its groups, for a process of its own.

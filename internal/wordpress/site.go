@@ -11,7 +11,9 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -86,23 +88,41 @@ func (s *Site) Read() (source []byte, err error) {
 	return source, err
 }
 
+// webUsers run PHP on behalf of sites, and nothing else.
+var webUsers = []string{"www-data", "apache", "nginx", "http", "wwwrun"}
+
 // User names the Unix user that runs the site's PHP, as far as files tell: the
-// owner of what PHP writes, else the site's.
+// owner of what PHP writes, else the site's. The site's owner decides what lies
+// in the site, and so must not be able to name a third: it is the owner, or a
+// web server's user.
 func (s *Site) User() (name, why string) {
 	for _, place := range []string{filepath.Join(s.Content, "uploads"), s.Content, s.Config} {
-		info, err := os.Stat(place)
+		info, err := os.Lstat(place)
 		if err != nil {
 			continue
 		}
 		uid, _ := owner(info)
-		if found, err := user.LookupId(strconv.Itoa(uid)); err == nil && uid != 0 {
+		found, err := user.LookupId(strconv.Itoa(uid))
+		if err == nil && uid != 0 && (uid == s.UID || slices.Contains(webUsers, found.Username)) {
 			return found.Username, "owns " + place
 		}
+	}
+	if s.UID != 0 {
+		return "", ""
 	}
 	if found, err := user.Lookup("www-data"); err == nil {
 		return found.Username, "is the usual one; all of the site belongs to root"
 	}
 	return "", ""
+}
+
+// Same tells whether two URLs are of one site: http or https makes none.
+func Same(one, other string) bool {
+	bare := func(s string) string {
+		s = strings.TrimPrefix(strings.TrimPrefix(s, "https://"), "http://")
+		return strings.ToLower(strings.TrimRight(s, "/"))
+	}
+	return bare(one) == bare(other)
 }
 
 // ClientName makes a name for the site's client out of its URL.
@@ -112,7 +132,7 @@ func ClientName(site string) string {
 		return ""
 	}
 	name := []byte("wp-")
-	for _, c := range []byte(u.Hostname() + u.Path) {
+	for _, c := range []byte(u.Host + u.Path) {
 		switch {
 		case c >= 'A' && c <= 'Z':
 			c += 'a' - 'A'

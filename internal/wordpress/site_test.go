@@ -2,7 +2,9 @@ package wordpress
 
 import (
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -163,5 +165,81 @@ func TestFind(t *testing.T) {
 	}
 	if _, err := Find(root); err == nil || !strings.Contains(err.Error(), "installation") {
 		t.Errorf("without wp-config.php: %v", err)
+	}
+}
+
+// Who owns a site cannot have its code run as somebody else.
+func TestASiteNamesNoThirdUser(t *testing.T) {
+	t.Parallel()
+	for about, change := range map[string]func(root string) error{
+		"a link to another's folder": func(root string) error {
+			uploads := filepath.Join(root, "wp-content/uploads")
+			if err := os.RemoveAll(uploads); err != nil {
+				return err
+			}
+			return os.Symlink("/var/mail", uploads)
+		},
+		"a folder of another's": func(root string) error { return os.Chown(filepath.Join(root, "wp-content/uploads"), 1, 1) },
+		"a content folder elsewhere": func(root string) error {
+			return os.WriteFile(filepath.Join(root, "wp-config.php"), []byte("<?php define('WP_CONTENT_DIR', '/var/cache/man');\n"+usual[6:]), 0o640)
+		},
+	} {
+		root := tree(t, stranger)
+		if err := change(root); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Find(root)
+		if err != nil {
+			continue // the folder is not on this machine
+		}
+		if name, why := s.User(); name != "" {
+			t.Errorf("%s: PHP is to run as %s, which %s", about, name, why)
+		}
+	}
+	root := tree(t, stranger)
+	www, err := user.Lookup("www-data")
+	if err != nil {
+		t.Fatalf("%v: run scripts/setup as root", err)
+	}
+	uid, err := strconv.Atoi(www.Uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(filepath.Join(root, "wp-content/uploads"), uid, uid); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Find(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name, _ := s.User(); name != "www-data" {
+		t.Errorf("PHP is to run as %q, not as the web server's user", name)
+	}
+}
+
+// PHP may read wp-config.php by its group.
+func TestTheGroupIsKept(t *testing.T) {
+	t.Parallel()
+	root := tree(t, 0)
+	config := filepath.Join(root, "wp-config.php")
+	if err := os.Chown(config, 0, 33); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Find(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed, err := s.Change(func(b []byte) ([]byte, error) { return With(b, constants) })
+	if err != nil || !changed {
+		t.Fatalf("%v, %v", changed, err)
+	}
+	for _, name := range []string{"wp-config.php", Backup} {
+		info, err := os.Stat(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if uid, gid := owner(info); uid != 0 || gid != 33 || info.Mode().Perm() != 0o640 {
+			t.Errorf("%s belongs to %d:%d with %v", name, uid, gid, info.Mode())
+		}
 	}
 }

@@ -2,6 +2,7 @@ package wordpress
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -70,6 +71,15 @@ func TestPairing(t *testing.T) {
 	}
 	if list := d.cli("", "messages", "list", "--client", "wp-two.example.net"); !strings.Contains(list, "of the second") {
 		t.Errorf("of the second site there is\n%s", list)
+	}
+
+	// A site that says it is another's does not become that one's client.
+	d.cli("", "clients", "create", "wp-bank.example.net", "--uid", "nobody")
+	two.php(`update_option("home", "http://bank.example.net");`)
+	connect := exec.Command(filepath.Join(programs, "postilion"), "wordpress", "connect", two.root)
+	connect.Env = daemontest.Environment("POSTILION_DATA_DIR=" + d.Path("data"))
+	if out, err := connect.CombinedOutput(); err == nil || !strings.Contains(string(out), "--name wp-bank.example.net") {
+		t.Errorf("it is told %v\n%s", err, out)
 	}
 
 	d.cli("", "wordpress", "disconnect", s.root)

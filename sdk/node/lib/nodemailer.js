@@ -18,6 +18,9 @@ class PostilionTransport {
 
   async _deliver (mail) {
     const envelope = mail.message.getEnvelope()
+    if (!envelope.to || envelope.to.length === 0) { // those of the header are not meant
+      throw Object.assign(new Error('No recipients defined'), { code: 'EENVELOPE' })
+    }
     const content = await new Promise((resolve, reject) => {
       mail.message.build((error, whole) => error ? reject(error) : resolve(whole))
     })

@@ -116,6 +116,7 @@ test('nodemailer', async () => {
   const found = await stored(info)
   assert.equal(found.subject, 'By Nodemailer: Grüße')
   assert.deepEqual(found.recipients.map((r) => r.address).sort(), ['boss@example.org', 'jane@example.org'])
+  await assert.rejects(mailer.sendMail({ to: 'b@example.com', text: 'x', envelope: { from: 'a@example.com', to: [] } }), { code: 'EENVELOPE' })
   const away = nodemailer.createTransport(createTransport({ target: '/none/none.sock', timeout: 300 }))
   await assert.rejects(away.sendMail({ from: 'a@example.com', to: 'b@example.com', text: 'x' }), PostilionError)
   away.close()

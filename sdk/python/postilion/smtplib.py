@@ -21,6 +21,7 @@ from .errors import Error
 
 SMTPException = _standard.SMTPException
 SMTPDataError = _standard.SMTPDataError
+SMTPRecipientsRefused = _standard.SMTPRecipientsRefused
 SMTPServerDisconnected = _standard.SMTPServerDisconnected
 SMTPNotSupportedError = _standard.SMTPNotSupportedError
 
@@ -65,6 +66,8 @@ class SMTP:
         if isinstance(msg, str):
             msg = msg.encode("ascii")  # as smtplib has it
         recipients = [to_addrs] if isinstance(to_addrs, str) else list(to_addrs)
+        if not recipients:  # as smtplib has it; those of the header are not meant
+            raise SMTPRecipientsRefused({})
         try:
             self._client.send_raw(msg, sender=_bare(from_addr), recipients=[_bare(r) for r in recipients],
                                   connection=self._connection, notify_sender=True)

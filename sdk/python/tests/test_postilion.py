@@ -139,6 +139,8 @@ class SMTPTest(unittest.TestCase):
 
     def test_failures_are_those_of_smtplib(self):
         with smtplib.SMTP(client=Client(ADMIN)) as server:
+            with self.assertRaises(smtplib.SMTPRecipientsRefused):
+                server.sendmail("a@example.com", [], b"To: b@example.com\nSubject: x\n\nx\n")
             with self.assertRaises(smtplib.SMTPDataError):
                 server.sendmail("a@example.com", ["no address"], b"Subject: x\n\nx\n")
         with smtplib.SMTP(client=Client("/none/none.sock", timeout=0.3)) as server:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -83,7 +84,8 @@ func (a *app) connect(ctx context.Context, client *sdk.Client, p *pairing, path 
 		}
 		p.url = info.URL
 	}
-	if p.name == "" {
+	named := p.name != ""
+	if !named {
 		p.name = wordpress.ClientName(p.url)
 	}
 	if p.name == "" {
@@ -98,7 +100,7 @@ func (a *app) connect(ctx context.Context, client *sdk.Client, p *pairing, path 
 	constants := []wordpress.Constant{
 		{Name: "POSTILION_SOCKET", Value: socket}, {Name: "POSTILION_MAILDROP_DIR", Value: cmp.Or(p.maildrop, info.GetMaildropDir())},
 	}
-	token, err := a.pair(ctx, client, p, site)
+	token, err := a.pair(ctx, client, p, site, named)
 	if err != nil {
 		return err
 	}
@@ -144,8 +146,9 @@ func (a *app) setUp(ctx context.Context, p *pairing, site *wordpress.Site, const
 }
 
 // pair makes or changes the site's client, and gives its token if it needs one
-// and has none yet.
-func (a *app) pair(ctx context.Context, client *sdk.Client, p *pairing, site *wordpress.Site) (token string, err error) {
+// and has none yet. What the site says of itself must not make it the client of
+// another: only the administrator can, by naming the client.
+func (a *app) pair(ctx context.Context, client *sdk.Client, p *pairing, site *wordpress.Site, named bool) (token string, err error) {
 	answer, err := client.Admin.ListClients(ctx, &postilionv1.ListClientsRequest{})
 	if err != nil {
 		return "", err
@@ -175,6 +178,15 @@ func (a *app) pair(ctx context.Context, client *sdk.Client, p *pairing, site *wo
 		a.printf("client    %s\n", describeClient(made.GetClient()))
 		return made.GetToken(), nil
 	}
+	held := a.heldToken(ctx, site)
+	mine := slices.Contains(known.GetUnixUsers(), p.user) || held.client == p.name
+	if !named && (!mine || !wordpress.Same(known.GetOrigin(), p.url)) {
+		return "", exit{exitFailed, fmt.Errorf("there is a client %s already, of the site %s; if this is that site, say so with --name %s, else give another name",
+			clean(p.name), clean(cmp.Or(known.GetOrigin(), "that did not say its URL")), clean(p.name))}
+	}
+	if held.client == p.name {
+		p.token = true
+	}
 	known.Origin = p.url
 	for _, scope := range wanted.GetScopes() {
 		if !slices.Contains(known.GetScopes(), scope) {
@@ -192,11 +204,40 @@ func (a *app) pair(ctx context.Context, client *sdk.Client, p *pairing, site *wo
 	if !p.token {
 		return "", nil
 	}
-	if source, err := site.Read(); err == nil && wordpress.Value(source, "POSTILION_TOKEN") != "" {
-		return wordpress.Value(source, "POSTILION_TOKEN"), nil // the one it has
+	if held.client == p.name {
+		return held.token, nil
 	}
 	made, err := client.Admin.CreateToken(ctx, &postilionv1.CreateTokenRequest{Client: p.name})
 	return made.GetSecret(), err
+}
+
+// heldToken is the token in a site's wp-config.php, and the client that the
+// daemon knows by it; empty if it knows none.
+func (a *app) heldToken(ctx context.Context, site *wordpress.Site) (held struct{ token, client string }) {
+	source, err := site.Read()
+	if err != nil {
+		return held
+	}
+	held.token = wordpress.Value(source, "POSTILION_TOKEN")
+	if held.token == "" {
+		return held
+	}
+	info, err := a.asSite(ctx, wordpress.Value(source, "POSTILION_SOCKET"), held.token)
+	if err == nil {
+		held.client = info.GetClient()
+	}
+	return held
+}
+
+// asSite asks the daemon who a token's owner is, at the socket beside the one
+// for JSON.
+func (a *app) asSite(ctx context.Context, socket, token string) (*postilionv1.GetServerInfoResponse, error) {
+	client, err := sdk.Dial(strings.TrimSuffix(socket, "-http.sock")+".sock", sdk.WithToken(token), sdk.WithTimeout(a.timeout))
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	return client.Admin.GetServerInfo(ctx, &postilionv1.GetServerInfoRequest{})
 }
 
 func (a *app) wordpressStatus() *cobra.Command {
