@@ -27,8 +27,10 @@ type Listener struct {
 	net.Listener
 	Kind auth.Door
 	TLS  *tls.Config // for DoorTCP, nil for none
-	// Shuns tells of the process at the other end of a Unix socket whether its
-	// connection is closed at once; nil for none.
+	// Shuns tells of a process of our own user at the other end of a Unix socket
+	// whether its connection is closed at once; nil for none. It is not asked
+	// about others, whom the socket's mode keeps out, or who are root: what
+	// /proc says of theirs may be hidden from us (proc(5), hidepid).
 	Shuns func(pid int) bool
 
 	mu   sync.Mutex
@@ -66,7 +68,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		who, _, _ := net.SplitHostPort(peer.Addr)
 		if u, ok := conn.(*net.UnixConn); ok {
 			credentials, err := credentialsOf(u)
-			if err != nil || l.Shuns != nil && l.Shuns(int(credentials.Pid)) {
+			if err != nil || l.shuns(credentials) {
 				_ = conn.Close()
 				continue
 			}
@@ -79,6 +81,10 @@ func (l *Listener) Accept() (net.Conn, error) {
 		}
 		return &Conn{Conn: conn, Peer: peer, tls: l.TLS, close: sync.OnceFunc(func() { l.leave(who) })}, nil
 	}
+}
+
+func (l *Listener) shuns(peer *unix.Ucred) bool {
+	return l.Shuns != nil && int(peer.Uid) == os.Geteuid() && l.Shuns(int(peer.Pid))
 }
 
 func (l *Listener) enter(who string) bool {

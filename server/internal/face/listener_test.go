@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/postilion-mail/postilion/server/internal/auth"
 )
 
@@ -225,5 +227,21 @@ func TestShunnedProcessesAreNotListenedTo(t *testing.T) {
 			_ = c.Close()
 		}
 		_ = conn.Close()
+	}
+}
+
+// Processes of other users are not shunned, whatever can be found out about
+// them: root's are hidden from a daemon whose unit has ProtectProc=invisible.
+func TestOthersAreNotShunned(t *testing.T) {
+	t.Parallel()
+	own := uint32(os.Geteuid())
+	for _, c := range []struct {
+		uid  uint32
+		want bool
+	}{{own, true}, {own + 1, false}} {
+		l := &Listener{Shuns: func(int) bool { return true }}
+		if got := l.shuns(&unix.Ucred{Pid: 1, Uid: c.uid}); got != c.want {
+			t.Errorf("a process of the user %d is shunned by one of %d: %v", c.uid, own, got)
+		}
 	}
 }
