@@ -11,6 +11,8 @@ import (
 
 	goplugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/postilion-mail/postilion/plugin"
@@ -172,6 +174,27 @@ func TestAnswersThatBreakTheProtocol(t *testing.T) {
 	oneLine(t, "stages", i.Check(ctx, plugin.CheckRequest{}, func(plugin.Stage) { stages++ }), "stages")
 	if stages > 1000 {
 		t.Errorf("%d stages", stages)
+	}
+}
+
+// What go-plugin would take from a plugin beside its answers, without end, is
+// not even asked for.
+func TestNoBroker(t *testing.T) {
+	t.Parallel()
+	p := start(t, options(t, "raw"))
+	protocol, err := p.client.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := protocol.(*goplugin.GRPCClient).Conn
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	both := &grpc.StreamDesc{StreamName: "StartStream", ServerStreams: true, ClientStreams: true}
+	if _, err := conn.NewStream(ctx, both, brokerStream); status.Code(err) != codes.Unimplemented {
+		t.Errorf("the broker's stream gives %v", err)
+	}
+	if o, err := deliver(t, open1(t, p.Transport()), "well@x"); err != nil || o.Class != plugin.Accepted {
+		t.Errorf("a delivery gives %+v, error %v", o, err)
 	}
 }
 

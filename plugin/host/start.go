@@ -22,6 +22,8 @@ import (
 	goplugin "github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/postilion-mail/postilion/plugin"
 )
@@ -165,6 +167,7 @@ func (p *Process) start(ctx context.Context, o *Options, program string, out *ou
 			// Fixed windows: gRPC would ping with each answer to find out about the way.
 			grpc.WithInitialWindowSize(windowSize), grpc.WithInitialConnWindowSize(16 * windowSize),
 			grpc.WithDisableRetry(), // a delivery is never tried again below us
+			grpc.WithChainStreamInterceptor(withoutBroker),
 		},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, _ string) (runner.Runner, error) {
 			p.child = newChild(o, program, p.private, cmd.Env, p.confined, out)
@@ -177,6 +180,20 @@ func (p *Process) start(ctx context.Context, o *Options, program string, out *ou
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// brokerStream is the call by which go-plugin's two sides agree on further
+// connections.
+const brokerStream = "/plugin.GRPCBroker/StartStream"
+
+// withoutBroker keeps go-plugin from making that call: no transport needs it,
+// and what a plugin says there would be kept in our memory without end.
+func withoutBroker(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, next grpc.Streamer,
+	options ...grpc.CallOption) (grpc.ClientStream, error) {
+	if method == brokerStream {
+		return nil, status.Error(codes.Unimplemented, "the daemon has no further connections with plugins")
+	}
+	return next(ctx, desc, conn, method, options...)
 }
 
 func (p *Process) connect() error {
