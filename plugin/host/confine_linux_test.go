@@ -250,6 +250,34 @@ func TestAllBut(t *testing.T) {
 	}
 }
 
+func TestSweepTakesLockedDirectoriesOfTheDaemonsUser(t *testing.T) {
+	t.Parallel()
+	asNobody(t, "TestSweepTakesLockedDirectories")
+}
+
+// A plugin cannot keep its directory from being taken away, and has nothing
+// changed that it links to.
+func TestSweepTakesLockedDirectories(t *testing.T) {
+	t.Parallel()
+	run, other := t.TempDir(), t.TempDir()
+	private := filepath.Join(run, privatePrefix+"1")
+	inner := filepath.Join(private, "locked", "inner")
+	err := errors.Join(os.MkdirAll(inner, 0o700), os.WriteFile(filepath.Join(inner, "file"), nil, 0), os.Symlink(other, filepath.Join(inner, "link")),
+		os.Chmod(inner, 0), os.Chmod(filepath.Dir(inner), 0o500), os.Chmod(private, 0), os.Chmod(other, 0o500))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Sweep(run); err != nil {
+		t.Error(err)
+	}
+	if entries, err := os.ReadDir(run); err != nil || len(entries) > 0 {
+		t.Errorf("left: %v, error %v", entries, err)
+	}
+	if info, err := os.Stat(other); err != nil || info.Mode().Perm() != 0o500 {
+		t.Errorf("what it linked to: %v, error %v", info, err)
+	}
+}
+
 // The daemon is as free after it has started plugins as before.
 func TestDaemonStaysFree(t *testing.T) {
 	t.Parallel()

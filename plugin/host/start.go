@@ -300,7 +300,7 @@ func (p *Process) Stop() {
 			_ = p.child.stdout.Close()
 		}
 		p.confined.close()
-		_ = os.RemoveAll(p.private)
+		_ = removeAll(p.private)
 	})
 }
 
@@ -309,8 +309,41 @@ func sweepDirs(runDir string) error {
 	entries, err := os.ReadDir(runDir)
 	for _, e := range entries {
 		if e.IsDir() && strings.HasPrefix(e.Name(), privatePrefix) {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(runDir, e.Name())))
+			err = errors.Join(err, removeAll(filepath.Join(runDir, e.Name())))
 		}
 	}
 	return err
+}
+
+// removeAll removes a plugin's directory. A plugin of our own user may have
+// taken from us the right to look into what is in there.
+func removeAll(private string) error {
+	run, err := os.OpenRoot(filepath.Dir(private))
+	if err != nil {
+		return err
+	}
+	defer run.Close()
+	name := filepath.Base(private)
+	if err = run.RemoveAll(name); errors.Is(err, fs.ErrPermission) {
+		unlock(run, name)
+		err = run.RemoveAll(name)
+	}
+	return err
+}
+
+// unlock takes back all rights to a directory and those in it, and to nothing
+// that links lead to outside of them.
+func unlock(parent *os.Root, name string) {
+	_ = parent.Chmod(name, 0o700)
+	dir, err := parent.OpenRoot(name)
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	entries, _ := fs.ReadDir(dir.FS(), ".")
+	for _, e := range entries {
+		if e.IsDir() {
+			unlock(dir, e.Name())
+		}
+	}
 }

@@ -132,18 +132,21 @@ func Open(ctx context.Context, o Options) (*Manager, error) {
 		m.known[e.Name] = &managed{entry: e, since: time.Now()}
 		used[e.File] = true
 	}
-	return m, m.sweep(used)
+	if err := m.sweep(used); err != nil {
+		return nil, fmt.Errorf("plugins: %w", err)
+	}
+	return m, nil
 }
 
 // sweep removes what an unclean end has left: processes and their directories,
-// and programs that no plugin has.
+// and programs that no plugin has. What processes have left may resist.
 func (m *Manager) sweep(used map[string]bool) error {
 	if err := host.Sweep(m.options.RunDir); err != nil {
-		return fmt.Errorf("plugins: %w", err)
+		m.options.Log.Warn("cannot remove what is left of plugins", "dir", m.options.RunDir, "error", err)
 	}
 	programs, err := os.ReadDir(m.options.Dir)
 	if err != nil {
-		return fmt.Errorf("plugins: %w", err)
+		return err
 	}
 	for _, e := range programs {
 		if !used[e.Name()] {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -224,6 +225,19 @@ func TestSweep(t *testing.T) {
 		if err != nil || strings.Join(names, " ") != want {
 			t.Errorf("in %s there is %q, %v", dir, names, err)
 		}
+	}
+}
+
+// What cannot be cleared away keeps nobody from starting.
+func TestASweepThatFails(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	open(t, func(o *Options) {
+		o.RunDir = filepath.Join(o.RunDir, "missing")
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	if !strings.Contains(log.String(), "missing") {
+		t.Errorf("the log is %q", log.String())
 	}
 }
 
