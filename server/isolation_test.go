@@ -1,8 +1,11 @@
 package server
 
 import (
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -71,6 +74,27 @@ func TestIsolation(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "the process has ended", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+}
+
+// A daemon that has no directory for processes works without them.
+func TestNoPlaceForProcesses(t *testing.T) {
+	t.Parallel()
+	r := preparedRig(t)
+	sum := sha256.Sum256([]byte(r.cfg.DataDir))
+	last := filepath.Join(os.TempDir(), fmt.Sprintf("postilion-%d-%x", os.Geteuid(), sum[:4]))
+	t.Cleanup(func() { _ = os.Remove(last) })
+	for _, dir := range []string{filepath.Join(r.cfg.RunDir, "plugins"), filepath.Join(r.cfg.DataDir, "plugins-run"), last} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(dir), 0o700), os.WriteFile(dir, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.start()
+	contains(t, r.log.String(), "is no directory")
+	configure(t, r.admin, &postilionv1.Connection{Name: "here", Transport: captureSettings()})
+	configure(t, r.admin, isolated(&postilionv1.Connection{Name: "there", Transport: captureSettings()}))
+	r.awaitState(r.sendThrough("here"), sent)
+	m := r.awaitState(r.sendThrough("there"), postilionv1.MessageState_MESSAGE_STATE_DEFERRED)
+	contains(t, m.String(), "set run_dir")
 }
 
 // The guard holds in a process of its own, for deliveries and for tests.

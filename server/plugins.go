@@ -17,8 +17,8 @@ func (d *daemon) openPlugins(ctx context.Context) error {
 		return fmt.Errorf("run_dir: %w", err)
 	}
 	run, err := plugins.RunDir(d.cfg.DataDir, filepath.Join(d.cfg.RunDir, "plugins"), filepath.Join(d.cfg.DataDir, "plugins-run"))
-	if err != nil {
-		return err
+	if err != nil { // only plugins and connections in processes of their own need it
+		d.log.Error("plugins cannot run, nor connections in processes of their own", "error", err)
 	}
 	o := plugins.Options{
 		Database: d.db, Dir: filepath.Join(d.cfg.DataDir, "plugins"), RunDir: run, Log: d.log, Drain: d.cfg.Drain,

@@ -39,6 +39,9 @@ const (
 	maxSocketPath       = 104      // octets of a socket's name, on all systems
 )
 
+// ErrNoRunDir says that there is no directory for the processes of plugins.
+var ErrNoRunDir = errors.New("run dir: there is none in which plugins can run; set run_dir to another directory (the daemon's log tells at its start why none will do)")
+
 // Options say what is run. Name, Dir, File, SHA256 and RunDir must be given.
 type Options struct {
 	// Name is the plugin's, for the log.
@@ -60,7 +63,8 @@ type Options struct {
 	WorkDir string
 	// RunDir is where each process has a directory of its own, with mode 0700,
 	// for the copy that runs, its socket and its temporary files. Programs must
-	// be allowed to run there. It must be short, for the socket's sake.
+	// be allowed to run there. It must be short, for the socket's sake. Without
+	// it Start gives ErrNoRunDir.
 	RunDir string
 	// ReadPaths and WritePaths are absolute paths that the plugin may read, or
 	// read and write, beside its own directory and what every program needs.
@@ -109,6 +113,9 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 	}
 	if o.StartTimeout <= 0 {
 		o.StartTimeout = defaultStartTimeout
+	}
+	if o.RunDir == "" {
+		return nil, ErrNoRunDir
 	}
 	if len(o.RunDir)+socketName > maxSocketPath {
 		return nil, fmt.Errorf("run dir: %s is too long for sockets, which may have %d octets; choose a shorter one", o.RunDir, maxSocketPath-socketName)

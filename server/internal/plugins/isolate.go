@@ -32,7 +32,7 @@ const maxIsolated = 20
 func (m *Manager) Isolate(ctx context.Context, client string, run Run, s plugin.Settings) (plugin.Instance, error) {
 	program, err := m.program()
 	if err != nil {
-		return nil, fmt.Errorf("a process of its own: %w", err)
+		return nil, unavailable(fmt.Errorf("a process of its own: %w", err))
 	}
 	o := m.hostOptions(&Entry{Name: s.Connection, File: program.file, SHA256: program.sum, Run: run})
 	o.Dir, o.Private, o.SameUser = m.options.RunDir, nil, true
@@ -83,6 +83,9 @@ func (m *Manager) program() (self, error) {
 	defer m.copying.Unlock()
 	if m.self.file != "" {
 		return m.self, nil
+	}
+	if m.options.RunDir == "" {
+		return self{}, host.ErrNoRunDir
 	}
 	from, err := openSelf()
 	if err != nil {

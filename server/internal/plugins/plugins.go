@@ -28,12 +28,13 @@ const (
 	defaultDrain       = time.Minute
 )
 
-// Options are what a manager needs. Database, Dir and RunDir must be given.
+// Options are what a manager needs. Database and Dir must be given.
 type Options struct {
 	Database *database.DB
 	// Dir is where the programs are kept; made with mode 0700.
 	Dir string
-	// RunDir is where the processes have their directories: see RunDir.
+	// RunDir is where the processes have their directories: see RunDir. Without
+	// it none starts: the error is host.ErrNoRunDir.
 	RunDir string
 	// Private are the daemon's own directories, which no plugin reaches.
 	Private []string
@@ -141,8 +142,10 @@ func Open(ctx context.Context, o Options) (*Manager, error) {
 // sweep removes what an unclean end has left: processes and their directories,
 // and programs that no plugin has. What processes have left may resist.
 func (m *Manager) sweep(used map[string]bool) error {
-	if err := host.Sweep(m.options.RunDir); err != nil {
-		m.options.Log.Warn("cannot remove what is left of plugins", "dir", m.options.RunDir, "error", err)
+	if run := m.options.RunDir; run != "" {
+		if err := host.Sweep(run); err != nil {
+			m.options.Log.Warn("cannot remove what is left of plugins", "dir", run, "error", err)
+		}
 	}
 	programs, err := os.ReadDir(m.options.Dir)
 	if err != nil {
@@ -193,8 +196,10 @@ func (m *Manager) Close(ctx context.Context) {
 	}
 	m.cancel()
 	m.work.Wait()
-	m.remove(filepath.Join(m.options.RunDir, programCopy))
-	_ = os.Remove(m.options.RunDir) // the next start makes it again
+	if run := m.options.RunDir; run != "" {
+		m.remove(filepath.Join(run, programCopy))
+		_ = os.Remove(run) // the next start makes it again
+	}
 }
 
 // Hold keeps the programs as they are until the function that it gives is

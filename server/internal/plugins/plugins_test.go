@@ -241,6 +241,28 @@ func TestASweepThatFails(t *testing.T) {
 	}
 }
 
+// Where no process can run, all else works, and the error says why.
+func TestNoRunDir(t *testing.T) {
+	t.Parallel()
+	m := open(t, func(o *Options) { o.RunDir = "" })
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := host.ErrNoRunDir.Error()
+	if _, _, err := m.Add(t.Context(), Addition{Path: self}); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("adding a plugin gives %v", err)
+	}
+	var waits *plugin.DeliveryError
+	if _, err := m.Isolate(t.Context(), "c", Run{}, plugin.Settings{}); !errors.As(err, &waits) || !errors.Is(err, host.ErrNoRunDir) {
+		t.Errorf("a process of its own gives %v", err)
+	}
+	m.Close(t.Context())
+	if _, err := os.Lstat(programCopy); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the working directory has a copy of the program: %v", err)
+	}
+}
+
 func TestRunDir(t *testing.T) {
 	t.Parallel()
 	dir, err := os.MkdirTemp("", "pm")
