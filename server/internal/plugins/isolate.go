@@ -141,6 +141,8 @@ func (o *ownProcess) Check(ctx context.Context, r plugin.CheckRequest, report fu
 
 // Deliver implements plugin.Instance.
 func (o *ownProcess) Deliver(ctx context.Context, d *plugin.Delivery, committing func() error) ([]plugin.Outcome, error) {
+	ctx, cancel := o.manager.options.bounded(ctx)
+	defer cancel()
 	awaitRestart(ctx, o.process, true)
 	return o.Instance.Deliver(ctx, d, committing)
 }

@@ -98,6 +98,13 @@ func addSloth(t *testing.T, m *Manager) Info {
 	return added
 }
 
+// toSomebody is a delivery.
+func toSomebody() *plugin.Delivery {
+	return &plugin.Delivery{
+		ID: "1", Envelope: plugin.Envelope{Recipients: []plugin.Recipient{{Address: "a@b.example"}}}, Content: strings.NewReader("x\r\n"), Size: 3,
+	}
+}
+
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for late := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
@@ -165,8 +172,7 @@ func TestADeliveryThatDoesNotEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	committed := false
-	d := &plugin.Delivery{ID: "1", Envelope: plugin.Envelope{Recipients: []plugin.Recipient{{Address: "a@b.example"}}}, Content: bytes.NewReader([]byte("x\r\n")), Size: 3}
-	outcomes, err := in.Deliver(t.Context(), d, func() error { committed = true; return nil })
+	outcomes, err := in.Deliver(t.Context(), toSomebody(), func() error { committed = true; return nil })
 	if o := plugin.Settle(outcomes, err, 1, committed)[0]; o.Class != plugin.Unknown {
 		t.Errorf("it counts as %+v, %v", o, err)
 	}
@@ -321,6 +327,40 @@ func TestProcessesOfAClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := in.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A process of a connection that does not answer is replaced when the time of
+// a delivery is over.
+func TestAProcessOfAConnectionThatIsHung(t *testing.T) {
+	t.Parallel()
+	m := open(t, func(o *Options) {
+		o.Delivery = 50 * time.Millisecond
+		o.Policy = host.Policy{First: time.Millisecond, Drain: time.Millisecond}
+	})
+	in, err := m.Isolate(t.Context(), "c", Run{}, plugin.Settings{Connection: "c/box"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	process := in.(*ownProcess).process
+	pid := process.Status().PID
+	if pid == 0 {
+		t.Fatalf("it does not run: %+v", process.Status())
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, err := in.Deliver(ctx, toSomebody(), func() error { return nil }); !errors.Is(err, plugin.ErrHung) || ctx.Err() != nil {
+		t.Errorf("the delivery gives %v", err)
+	}
+	await(t, "there is another process", func() bool {
+		s := process.Status()
+		return s.State == host.Ready && s.PID != pid
+	})
 	if err := in.Close(); err != nil {
 		t.Error(err)
 	}

@@ -65,6 +65,12 @@ func awaitRestart(ctx context.Context, p *host.Plugin, revive bool) {
 	}
 }
 
+// bounded gives a delivery its time. A process that does not end it then is
+// replaced.
+func (o *Options) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, o.Delivery, fmt.Errorf("the plugin did not finish the delivery within %s", o.Delivery))
+}
+
 // instance is one of a plugin, whose deliveries are bounded and measured.
 type instance struct {
 	plugin.Instance
@@ -75,8 +81,7 @@ type instance struct {
 
 // Deliver implements plugin.Instance.
 func (i *instance) Deliver(ctx context.Context, d *plugin.Delivery, committing func() error) ([]plugin.Outcome, error) {
-	limit := i.options.Delivery
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the plugin did not finish the delivery within %s", limit))
+	ctx, cancel := i.options.bounded(ctx)
 	defer cancel()
 	awaitRestart(ctx, i.process, false)
 	began := time.Now()
