@@ -156,6 +156,37 @@ func TestAdminSocketTellsPlugins(t *testing.T) {
 	}
 }
 
+// Where root could not reach the directory of another user, plugins run as the
+// daemon's.
+func TestNoOwnUserWithoutCapabilities(t *testing.T) {
+	t.Parallel()
+	o := Options{Name: "capabilities", Dir: t.TempDir()}
+	if own, err := ownUser(&o); err != nil {
+		t.Fatal(err)
+	} else if own == nil {
+		t.Skip("plugins have no users of their own here anyway")
+	}
+	for _, c := range []uint{unix.CAP_SETUID, unix.CAP_CHOWN, unix.CAP_DAC_OVERRIDE} {
+		got := make(chan error)
+		onOwnThread(func() {
+			header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+			var data [2]unix.CapUserData
+			err := unix.Capget(&header, &data[0])
+			data[c/32].Effective &^= 1 << (c % 32)
+			if err = errors.Join(err, unix.Capset(&header, &data[0])); err == nil {
+				var own *syscall.Credential
+				if own, err = ownUser(&o); own != nil {
+					err = fmt.Errorf("it is the user %d", own.Uid)
+				}
+			}
+			got <- err
+		})
+		if err := <-got; err != nil {
+			t.Errorf("without the capability %d: %v", c, err)
+		}
+	}
+}
+
 func TestNetworkOfTheDaemonsUserIsCutOff(t *testing.T) {
 	t.Parallel()
 	asNobody(t, "TestNetworkIsCutOff")

@@ -30,10 +30,16 @@ var users = struct {
 	of map[string]uint32 // by directory and name
 }{of: make(map[string]uint32)}
 
-// ownUser finds whom a plugin runs as: nil where the daemon may not switch.
+// ownUser finds whom a plugin runs as: nil where the daemon may not switch, or
+// could not reach what it has handed over.
 func ownUser(o *Options) (*syscall.Credential, error) {
-	if o.SameUser || os.Geteuid() != 0 || !capable(unix.CAP_SETUID) || !capable(unix.CAP_SETGID) || !capable(unix.CAP_CHOWN) || !capable(unix.CAP_KILL) {
+	if o.SameUser || os.Geteuid() != 0 {
 		return nil, nil
+	}
+	for _, c := range []uint{unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_CHOWN, unix.CAP_KILL, unix.CAP_DAC_OVERRIDE} {
+		if !capable(c) {
+			return nil, nil
+		}
 	}
 	if found, err := user.Lookup(userPrefix + o.Name); err == nil {
 		return credential(found)
