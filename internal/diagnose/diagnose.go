@@ -99,6 +99,8 @@ type entry struct {
 	// says are words of the reply that failed, in lower case; "*" stands for
 	// anything. They count only if the server said them.
 	says []string
+	// unless are words, as says, of replies that the entry is not about.
+	unless []string
 	// either: one of enhanced and says is enough.
 	either bool
 	// ours are words of our own conclusion, as says; they count only if the
@@ -125,7 +127,7 @@ func (e *entry) matches(s *subject) bool {
 		some(e.phases, func(p plugin.Phase) bool { return p == o.Phase }) &&
 		some(e.blames, func(b plugin.Blame) bool { return b == o.Blame }) &&
 		some(e.replies, func(c int) bool { return c == o.Code }) &&
-		e.answered(s) &&
+		e.answered(s) && !slices.ContainsFunc(e.unless, s.says) &&
 		(len(e.ours) == 0 || o.Inferred && slices.ContainsFunc(e.ours, s.says)) &&
 		s.has(e.facts)
 }

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -37,7 +38,7 @@ func TestTheTableIsComplete(t *testing.T) {
 			if len(e.phases)+len(e.blames)+len(e.replies)+len(e.enhanced)+len(e.says)+len(e.ours)+len(e.facts) == 0 {
 				t.Errorf("%s matches everything", e.code)
 			}
-			for _, pattern := range append(append([]string(nil), e.says...), e.ours...) {
+			for _, pattern := range slices.Concat(e.says, e.unless, e.ours) {
 				if pattern != strings.ToLower(pattern) || strings.TrimSpace(pattern) == "" {
 					t.Errorf("%s: pattern %q can never match", e.code, pattern)
 				}

@@ -214,7 +214,17 @@ var envelope = []entry{
 		source: exim,
 	},
 	{
-		code: "sender.domain_unknown", phases: transaction, enhanced: []string{".1.8", ".7.27", ".4.4"}, says: []string{"domain not found", "domain does not exist", "domain must resolve", "domain must exist", "sender*host not found", "no mx*sender", "does not resolve", "non-existent domain", "domaine inexistant", "dominio no existe"}, either: true, needsChange: true, blame: plugin.BlameSender,
+		code: "recipient.domain_unknown", phases: []plugin.Phase{plugin.PhaseRecipient, plugin.PhaseData, plugin.PhaseContent}, enhanced: []string{".1.2", ".4.4"},
+		says:   []string{"domain not found", "no such domain", "domain does not exist", "non-existent domain", "unrouteable address", "unroutable", "host not found", "bad destination", "domaine inexistant", "dominio no existe"},
+		unless: []string{"sender", ".1.8 ", "relay"}, // Postfix tells of a bad sender at RCPT, too
+		either: true, blame: plugin.BlameRecipient,
+		title:       "The recipient's domain cannot be found",
+		explanation: "The server knows no way to the domain of the address.",
+		remedies:    []string{"Check the domain of the address for typing errors."},
+		source:      rfc3463,
+	},
+	{
+		code: "sender.domain_unknown", phases: transaction, enhanced: []string{".1.8"}, says: []string{"domain not found", "domain does not exist", "domain must resolve", "domain must exist", "sender*host not found", "no mx*sender", "does not resolve", "non-existent domain", "domaine inexistant", "dominio no existe"}, either: true, needsChange: true, blame: plugin.BlameSender,
 		title:       "The domain of the sender address does not exist",
 		explanation: "The server looked for the sender's domain in DNS and found nothing that takes mail. A host name such as localhost.localdomain is no such domain.",
 		remedies: []string{
@@ -282,13 +292,6 @@ var envelope = []entry{
 		explanation: "Its owner has published so (null MX).",
 		remedies:    []string{"Check the domain of the address for typing errors."},
 		source:      "https://www.rfc-editor.org/rfc/rfc7505",
-	},
-	{
-		code: "recipient.domain_unknown", phases: []plugin.Phase{plugin.PhaseRecipient, plugin.PhaseData, plugin.PhaseContent}, enhanced: []string{".1.2", ".4.4"}, says: []string{"domain not found", "no such domain", "unrouteable address", "unroutable", "host not found", "bad destination"}, either: true, blame: plugin.BlameRecipient,
-		title:       "The recipient's domain cannot be found",
-		explanation: "The server knows no way to the domain of the address.",
-		remedies:    []string{"Check the domain of the address for typing errors."},
-		source:      rfc3463,
 	},
 	{
 		code: "recipient.unknown", phases: []plugin.Phase{plugin.PhaseRecipient, plugin.PhaseData, plugin.PhaseContent}, enhanced: []string{".1.1", ".1.6"},
