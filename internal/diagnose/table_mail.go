@@ -215,7 +215,7 @@ var envelope = []entry{
 	},
 	{
 		code: "recipient.domain_unknown", phases: []plugin.Phase{plugin.PhaseRecipient, plugin.PhaseData, plugin.PhaseContent}, enhanced: []string{".1.2", ".4.4"},
-		says:   []string{"domain not found", "no such domain", "domain does not exist", "non-existent domain", "unrouteable address", "unroutable", "host not found", "bad destination", "domaine inexistant", "dominio no existe"},
+		says:   []string{"domain not found", "no such domain", "domain does not exist", "domain may not exist", "non-existent domain", "unrouteable address", "unroutable", "host not found", "bad destination", "domaine inexistant", "dominio no existe"},
 		unless: []string{"sender", ".1.8 ", "relay"}, // Postfix tells of a bad sender at RCPT, too
 		either: true, blame: plugin.BlameRecipient,
 		title:       "The recipient's domain cannot be found",

@@ -373,7 +373,8 @@ var greeting = []entry{
 	},
 	{
 		code: "blocklist.listed", phases: append([]plugin.Phase{plugin.PhaseGreeting, plugin.PhaseHello}, transaction...),
-		says:        []string{"blocked using", "spamhaus", "spamcop", "barracuda", "sorbs", "block list", "blocklist", "blacklist", "black list", "dnsbl", " rbl", "schwarze liste", "liste noire", "lista negra", "чёрн", "черн", "黑名单"},
+		says:        []string{"blocked using", "spamhaus", "spamcop", "barracudacentral", "bl.barracuda", "barracuda reputation", "sorbs", "block list", "blocklist", "blacklist", "black list", "dnsbl", " rbl", "schwarze liste", "liste noire", "lista negra", "чёрн", "черн", "黑名单"},
+		unless:      []string{"may be blacklisted"}, // cPanel's words for every domain that it finds no way to
 		needsChange: true, blame: plugin.BlameConnection,
 		title:       "This machine's address is on a block list",
 		explanation: "The server consults a list of senders of spam, and the address from which this machine reaches it is there.",
