@@ -72,11 +72,15 @@ func greetingName(greeting string) string {
 }
 
 // intercepted tells whether somebody else answers in place of a provider: the
-// host is the provider's, and the greeting is not.
+// host is the provider's, and the greeting is not. A refusal in the place of a
+// greeting need not say whose it is (RFC 5321 section 3.1).
 func intercepted(s *subject) bool {
+	if !strings.HasPrefix(s.Greeting, "220") {
+		return false
+	}
 	byHost := providerOf(&Context{Host: s.Host})
 	for _, k := range knowns {
-		if k.id == byHost && k.banners != nil && s.Greeting != "" {
+		if k.id == byHost && k.banners != nil {
 			said := strings.ToLower(s.Greeting)
 			return !slices.ContainsFunc(k.banners, func(word string) bool { return strings.Contains(said, word) })
 		}

@@ -203,6 +203,7 @@ var answers = []answer{
 	{"cpanel", "CONTENT", "550 Rejected after content scanning", "content.refused", "without links"},
 	{"postfix", "MAIL", "421 4.4.2 mail.example.com Error: timeout exceeded", "server.closing", "tried again"},
 	{"cpanel", "CONNECT", "421 Too many concurrent SMTP connections; please try again later.", "greeting.too_many_connections", "concurrency"},
+	{"ses", "CONNECT", "421 Too many concurrent SMTP connections", "greeting.too_many_connections", "concurrency"},
 	{"postfix", "CONNECT", "421 4.3.2 All server ports are busy", "greeting.unavailable", "Wait"},
 	{"postfix", "CONNECT", "554 5.7.1 No SMTP service here", "greeting.refused", "submission"},
 	{"cpanel", "EHLO", "501 Syntactically invalid HELO argument(s)", "ehlo.name_refused", "EHLO name"},
