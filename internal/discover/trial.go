@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -67,8 +68,8 @@ type Tryer struct {
 // it returns soon, with the rest untried.
 //
 // Every session is encrypted and its certificate verified before a password is
-// sent, to hosts that are Vouched for, and a host that refuses a login is not
-// asked again.
+// sent, to hosts that are Vouched for, and a server that refuses a login is not
+// asked again, under another name neither.
 func (t *Tryer) Try(ctx context.Context, f Findings, c Credentials) []Result {
 	results := t.round(ctx, f.Found, c)
 	if !slices.ContainsFunc(results, Result.settled) && ctx.Err() == nil {
@@ -202,7 +203,7 @@ func (t *Tryer) logins(ctx context.Context, results []Result, c Credentials) {
 	if c.Password == "" {
 		return
 	}
-	refused := map[string]*Result{} // by host and user name
+	refused := map[string]*Result{} // by server and user name
 	for i := range results {
 		r := &results[i]
 		if r.Trial != Session || ctx.Err() != nil {
@@ -220,7 +221,7 @@ func (t *Tryer) logins(ctx context.Context, results []Result, c Credentials) {
 			r.Remark = "a secure session came about; there is no user name to log in with"
 			continue
 		}
-		if earlier := refused[r.Host+" "+names[0]]; earlier != nil {
+		if earlier := refused[r.server()+" "+names[0]]; earlier != nil {
 			r.Trial, r.Failure, r.Remark = Failed, earlier.Failure, earlier.Remark
 			continue
 		}
@@ -237,9 +238,18 @@ func (t *Tryer) logins(ctx context.Context, results []Result, c Credentials) {
 			if !attempt.settled() {
 				break // it was not the name
 			}
-			refused[r.Host+" "+name] = r
+			refused[session.server()+" "+name] = r
 		}
 	}
+}
+
+// server tells a server from others by its address: one machine that has several
+// names counts failed logins by all of them together.
+func (r *Result) server() string {
+	if at, err := netip.ParseAddrPort(r.Facts["remote_address"]); err == nil {
+		return at.Addr().Unmap().String()
+	}
+	return r.Host
 }
 
 // usernames are those to log in with. Where nobody has said what it is, RFC

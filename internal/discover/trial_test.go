@@ -174,6 +174,44 @@ _submission._tcp.site.example.  SRV 0 1 587 out.site.example.
 	}
 }
 
+// One machine under several names is one server: it counts failed logins, and
+// bans those who have too many.
+func TestWrongPasswordAtOneMachine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `
+smtp.site.example. A 127.0.9.1
+mail.site.example. A 127.0.9.1
+_submissions._tcp.site.example. SRV 0 1 465 smtp.site.example.
+_submission._tcp.site.example.  SRV 0 1 587 mail.site.example.
+`)
+	script := smtptest.Script{
+		Capabilities: []string{"STARTTLS", "AUTH PLAIN"}, SecureCapabilities: []string{"AUTH PLAIN"},
+		Rules: []smtptest.Rule{{On: "AUTH", Do: smtptest.Reply("535 5.7.8 no")}},
+	}
+	second := w.scripted("127.0.9.1:587", "mail.site.example", script)
+	script.Implicit = true
+	first := w.scripted("127.0.9.1:465", "smtp.site.example", script)
+	tryer := w.tryer()
+	var results []Result
+	for _, f := range w.find(user).Found { // both sessions come about, whichever is sooner
+		r := Result{Found: f}
+		tryer.session(t.Context(), &r)
+		results = append(results, r)
+	}
+	if got := summary(results); got != "smtp.site.example:465 tls session\nmail.site.example:587 starttls session" {
+		t.Fatal(got)
+	}
+	tryer.logins(t.Context(), results, Credentials{Username: user, Password: "wrong"})
+	if n := strings.Count(first.Received()+second.Received(), "AUTH PLAIN"); n != 1 {
+		t.Errorf("%d logins", n)
+	}
+	for _, r := range results {
+		if r.Trial != Failed || r.Failure == nil || r.Failure.Code != 535 {
+			t.Errorf("%s: %+v", r.key(), r.Failure)
+		}
+	}
+}
+
 // Servers that do not answer hold up nothing, once a better one works.
 func TestTryStopsEarly(t *testing.T) {
 	t.Parallel()
