@@ -20,10 +20,8 @@ var commonSelectors = []string{"default", "dkim", "mail", "google", "selector1",
 // RFC 8301).
 func (k *check) dkim(ctx context.Context) {
 	given := k.look(ctx, k.Selectors)
-	for _, key := range given {
-		k.reportKey(key)
-	}
 	if len(given) > 0 {
+		k.reportKeys(given, false)
 		return
 	}
 	usual := k.Known
@@ -31,13 +29,8 @@ func (k *check) dkim(ctx context.Context) {
 		usual = commonSelectors
 	}
 	keys := k.look(ctx, usual)
-	missing := slices.DeleteFunc(slices.Clone(keys), func(key *dkimKey) bool { return key.code != "dkim.missing" })
-	if len(missing) < len(keys) { // one is enough
-		for _, key := range keys {
-			if key.code != "dkim.missing" {
-				k.reportKey(key)
-			}
-		}
+	if keys = slices.DeleteFunc(keys, func(key *dkimKey) bool { return key.code == "dkim.missing" }); len(keys) > 0 {
+		k.reportKeys(keys, true)
 		return
 	}
 	where := usual[0] + "._domainkey." + k.Domain
@@ -87,12 +80,16 @@ func (k *check) look(ctx context.Context, selectors []string) []*dkimKey {
 func (k *check) lookKey(ctx context.Context, selector string) *dkimKey {
 	key := &dkimKey{selector: selector, record: selector + "._domainkey." + k.Domain}
 	key.texts, key.err = k.dns.txt(ctx, key.record)
+	given := slices.Contains(k.Selectors, selector)
+	if !given {
+		key.texts = those(key.texts, likeKey)
+	}
 	switch {
 	case key.err != nil:
 		key.code = "dkim.unknown"
 	case len(key.texts) == 0:
 		key.code = "dkim.missing"
-		if slices.Contains(k.Selectors, selector) {
+		if given {
 			key.alias = k.dns.alias(ctx, key.record)
 			key.misplaced = k.misplaced(ctx, key.record, "p=")
 		}
@@ -103,6 +100,16 @@ func (k *check) lookKey(ctx context.Context, selector string) *dkimKey {
 		key.judge(key.texts[0])
 	}
 	return key
+}
+
+// likeKey tells whether a text is meant as a key. At a selector that nobody has
+// named there may be anything else, by a wildcard (RFC 4592).
+func likeKey(text string) bool {
+	list, err := parseTags(text)
+	if err != nil {
+		return strings.Contains(text, "DKIM1")
+	}
+	return list.has("p") && (!list.has("v") || list.get("v") == "DKIM1")
 }
 
 // misplaced tells of a record that stands under the domain twice, as it comes
@@ -215,9 +222,28 @@ var keyFindings = map[string]struct {
 		[]string{"Make a new key of 2048 bits where your mail is signed, and publish it."}},
 }
 
-func (k *check) reportKey(key *dkimKey) {
+// well tells whether receivers take signatures with the key.
+func (key *dkimKey) well() bool { return key.code == "" || key.code == "dkim.weak_key" }
+
+// reportKeys reports keys, and keeps for DMARC whether mail can be signed: it
+// can by a good key, and cannot only if all of them are known. Of selectors
+// that are guessed a good key is enough: the others may be old ones.
+func (k *check) reportKeys(keys []*dkimKey, guessed bool) {
+	k.dkimFound = no
+	switch {
+	case slices.ContainsFunc(keys, (*dkimKey).well):
+		k.dkimFound = yes
+	case slices.ContainsFunc(keys, func(key *dkimKey) bool { return key.code == "dkim.unknown" }):
+		k.dkimFound = open
+	}
+	for _, key := range keys {
+		k.reportKey(key, guessed && k.dkimFound == yes)
+	}
+}
+
+// reportKey reports a key; spare says that mail may well be signed with another.
+func (k *check) reportKey(key *dkimKey, spare bool) {
 	f := Finding{Name: "dkim", Code: key.code, Record: key.record, Found: key.texts}
-	k.judgeDKIM(key.code)
 	switch key.code {
 	case "dkim.unknown":
 		k.unknown("dkim", key.record, key.err)
@@ -246,18 +272,11 @@ func (k *check) reportKey(key *dkimKey) {
 		f.Detail = fmt.Sprintf("%s stands for %s (CNAME), and there is no key.", key.record, key.alias)
 		f.Remedies = []string{"Compare the CNAME with what who signs your mail shows, and have the domain verified there."}
 	}
-	k.add(f)
-}
-
-// judgeDKIM keeps for DMARC whether mail can be signed.
-func (k *check) judgeDKIM(code string) {
-	switch {
-	case code == "" || code == "dkim.weak_key":
-		k.dkimFound = yes
-	case code == "dkim.unknown" || k.dkimFound == yes:
-	default:
-		k.dkimFound = no
+	if spare && f.Status == Failed {
+		f.Status, f.Remedies = Notice, nil
+		f.Detail += " That does not matter unless mail is signed with it."
 	}
+	k.add(f)
 }
 
 // withoutTesting gives a key record without the flag for tests.

@@ -19,6 +19,7 @@ func TestSoundDomain(t *testing.T) {
 // from what follows from it nothing else is reported.
 func TestFaults(t *testing.T) {
 	t.Parallel()
+	guess := func(r *Request, _ *Checker) { r.Selectors = nil }
 	host := func(r *Request, _ *Checker) { r.Includes, r.Host = nil, "mx.example.org" }
 	for _, test := range []struct {
 		code    string
@@ -66,6 +67,11 @@ func TestFaults(t *testing.T) {
 		{"dkim.not_for_mail", Failed, `s1._domainkey.example.org. TXT "v=DKIM1; s=other; p=KEY2048"`, nil, "", "s=", ""},
 		{"dkim.provider_missing", Warning, "", func(r *Request, _ *Checker) { r.Selectors, r.Known = nil, []string{"p1", "p2"} }, "", "p1, p2", ""},
 		{"dkim.selector_unknown", Unknown, "-s1._domainkey.example.org. TXT", func(r *Request, _ *Checker) { r.Selectors = nil }, "", "DKIM-Signature", ""},
+		{"dkim.revoked", Notice, "default._domainkey.example.org. TXT \"v=DKIM1; p=\"", guess, "", "unless mail is signed with it", "dkim.ok"},
+		{"dkim.short_key", Notice, "default._domainkey.example.org. TXT \"v=DKIM1; p=KEY512\"", guess, "", "", "dkim.ok"},
+		{"dkim.syntax", Notice, "default._domainkey.example.org. TXT \"v=DKIM1; k=rsa; p=MIIB\"", guess, "", "", "dkim.ok"},
+		{"dkim.revoked", Failed, "-s1._domainkey.example.org. TXT\ndefault._domainkey.example.org. TXT \"v=DKIM1; p=\"", guess, "", "revoked", ""},
+		{"dkim.selector_unknown", Unknown, "-s1._domainkey.example.org. TXT\n" + wildcard, guess, "", "DKIM-Signature", ""},
 
 		{"dmarc.missing", Warning, "-_dmarc.example.org. TXT", nil, "v=DMARC1; p=none; rua=mailto:postmaster@example.org", "", ""},
 		{"dmarc.misplaced", Warning, "-_dmarc.example.org. TXT\n_dmarc.example.org.example.org. TXT \"v=DMARC1; p=none\"", nil, "", "_dmarc alone", ""},
@@ -142,6 +148,13 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// wildcard is what a selector that nobody has published answers with then.
+const wildcard = `default._domainkey.example.org. TXT "v=spf1 -all"
+mail._domainkey.example.org. TXT "google-site-verification=p"
+mail._domainkey.example.org. TXT "v=spf1 mx -all"
+k1._domainkey.example.org. TXT "v=DMARC1; p=none"
+k2._domainkey.example.org. CNAME mx.example.org.`
+
 const manyLookups = `_spf.provider.test. TXT "v=spf1 a:a1.test a:a2.test a:a3.test a:a4.test a:a5.test a:a6.test a:a7.test a:a8.test a:a9.test a:a10.test ip4:192.0.2.0/24 -all"
 a1.test. A 192.0.2.1
 a2.test. A 192.0.2.1
@@ -165,23 +178,24 @@ func TestNoFalseFaults(t *testing.T) {
 		changes string
 		change  func(*Request, *Checker)
 	}{
-		"by redirect":                {`example.org. TXT "v=spf1 redirect=_spf.provider.test"`, nil},
-		"nested":                     {"example.org. TXT \"v=spf1 include:a.test -all\"\na.test. TXT \"v=spf1 include:_spf.provider.test -all\"", nil},
-		"networks of the provider":   {`example.org. TXT "v=spf1 ip4:192.0.2.0/23 ip6:2001:db8::/32 -all"`, nil},
-		"mixed case":                 {`example.org. TXT "V=SPF1 Include:_SPF.provider.test -ALL"`, nil},
-		"other texts beside":         {"example.org. TXT \"v=spf1 include:_spf.provider.test -all\"\nexample.org. TXT \"google-site-verification=x\"", nil},
-		"macros":                     {`example.org. TXT "v=spf1 include:_spf.provider.test exists:%{i}.list.test -all"`, nil},
-		"the server itself":          {`example.org. TXT "v=spf1 a:mx.example.org -all"`, func(r *Request, _ *Checker) { r.Includes, r.Host = nil, "mx.example.org" }},
-		"the server by its address":  {`example.org. TXT "v=spf1 ip4:192.0.2.9 -all"`, func(r *Request, _ *Checker) { r.Includes, r.Host = nil, "192.0.2.9" }},
-		"nobody says who sends":      {"", func(r *Request, _ *Checker) { r.Includes = nil }},
-		"one of several includes":    {"", func(r *Request, _ *Checker) { r.Includes = []string{"other.test", "_spf.provider.test"} }},
-		"Ed25519":                    {`s1._domainkey.example.org. TXT "v=DKIM1; k=ed25519; p=KEYED"`, nil},
-		"key by alias":               {"-s1._domainkey.example.org. TXT\ns1._domainkey.example.org. CNAME k.provider.test.\nk.provider.test. TXT \"p=KEY2048\"", nil},
-		"common selector":            {"", func(r *Request, _ *Checker) { r.Selectors = nil }},
-		"one of the usual selectors": {"", func(r *Request, _ *Checker) { r.Selectors, r.Known = nil, []string{"s0", "s1"} }},
-		"reports elsewhere":          {"_dmarc.example.org. TXT \"v=DMARC1; p=reject; rua=mailto:a@watcher.test!10m\"\nexample.org._report._dmarc.watcher.test. TXT \"v=DMARC1;\"", nil},
-		"reports in a subdomain":     {`_dmarc.example.org. TXT "v=DMARC1; p=reject; rua=mailto:a@reports.example.org"`, nil},
-		"policy with a pattern":      {"", serves(t, serving("version: STSv1\r\nmode: enforce\r\nmx: *.example.org\r\nmax_age: 604800\r\n"))},
+		"by redirect":                       {`example.org. TXT "v=spf1 redirect=_spf.provider.test"`, nil},
+		"nested":                            {"example.org. TXT \"v=spf1 include:a.test -all\"\na.test. TXT \"v=spf1 include:_spf.provider.test -all\"", nil},
+		"networks of the provider":          {`example.org. TXT "v=spf1 ip4:192.0.2.0/23 ip6:2001:db8::/32 -all"`, nil},
+		"mixed case":                        {`example.org. TXT "V=SPF1 Include:_SPF.provider.test -ALL"`, nil},
+		"other texts beside":                {"example.org. TXT \"v=spf1 include:_spf.provider.test -all\"\nexample.org. TXT \"google-site-verification=x\"", nil},
+		"macros":                            {`example.org. TXT "v=spf1 include:_spf.provider.test exists:%{i}.list.test -all"`, nil},
+		"the server itself":                 {`example.org. TXT "v=spf1 a:mx.example.org -all"`, func(r *Request, _ *Checker) { r.Includes, r.Host = nil, "mx.example.org" }},
+		"the server by its address":         {`example.org. TXT "v=spf1 ip4:192.0.2.9 -all"`, func(r *Request, _ *Checker) { r.Includes, r.Host = nil, "192.0.2.9" }},
+		"nobody says who sends":             {"", func(r *Request, _ *Checker) { r.Includes = nil }},
+		"one of several includes":           {"", func(r *Request, _ *Checker) { r.Includes = []string{"other.test", "_spf.provider.test"} }},
+		"Ed25519":                           {`s1._domainkey.example.org. TXT "v=DKIM1; k=ed25519; p=KEYED"`, nil},
+		"key by alias":                      {"-s1._domainkey.example.org. TXT\ns1._domainkey.example.org. CNAME k.provider.test.\nk.provider.test. TXT \"p=KEY2048\"", nil},
+		"common selector":                   {"", func(r *Request, _ *Checker) { r.Selectors = nil }},
+		"common selector beside a wildcard": {wildcard, func(r *Request, _ *Checker) { r.Selectors = nil }},
+		"one of the usual selectors":        {"", func(r *Request, _ *Checker) { r.Selectors, r.Known = nil, []string{"s0", "s1"} }},
+		"reports elsewhere":                 {"_dmarc.example.org. TXT \"v=DMARC1; p=reject; rua=mailto:a@watcher.test!10m\"\nexample.org._report._dmarc.watcher.test. TXT \"v=DMARC1;\"", nil},
+		"reports in a subdomain":            {`_dmarc.example.org. TXT "v=DMARC1; p=reject; rua=mailto:a@reports.example.org"`, nil},
+		"policy with a pattern":             {"", serves(t, serving("version: STSv1\r\nmode: enforce\r\nmx: *.example.org\r\nmax_age: 604800\r\n"))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -73,6 +73,33 @@ func TestPartlyUnknown(t *testing.T) {
 	}
 }
 
+// A selector that could not be looked up may have the key that another lacks,
+// in whatever order they are.
+func TestUnknownKeyLeavesDMARCOpen(t *testing.T) {
+	t.Parallel()
+	server := dnstest.StartFunc(t, func(question *dns.Msg) *dns.Msg {
+		answer := replyTo(question)
+		switch q := question.Question[0]; {
+		case strings.HasPrefix(q.Name, "silent."):
+			return new(dns.Msg).SetRcode(question, dns.RcodeServerFailure)
+		case q.Qtype == dns.TypeTXT:
+			text := map[string]string{"example.org.": "v=spf1 -all", "_dmarc.example.org.": "v=DMARC1; p=reject", "old._domainkey.example.org.": "v=DKIM1; p="}[q.Name]
+			if text != "" {
+				answer.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: q.Name, Rrtype: dns.TypeTXT, Class: dns.ClassINET}, Txt: []string{text}}}
+			}
+		}
+		return answer
+	})
+	for _, selectors := range [][]string{{"old", "silent"}, {"silent", "old"}} {
+		r := request
+		r.Includes, r.Envelope, r.Selectors = nil, "elsewhere.test", selectors
+		findings := (&Checker{Resolver: server.Resolver()}).Check(t.Context(), r)
+		if find(findings, "dkim.revoked") == nil || find(findings, "dkim.unknown") == nil || find(findings, "dmarc.unaligned") != nil {
+			t.Errorf("%s: %s", selectors, codes(findings))
+		}
+	}
+}
+
 // Records that lead ever further end in a bounded number of lookups.
 func TestEndlessIncludes(t *testing.T) {
 	t.Parallel()
