@@ -1,8 +1,11 @@
 package domaincheck
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -102,6 +105,9 @@ func TestFaults(t *testing.T) {
 			http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound)
 		}), "", "answers 302", ""},
 		{"mta-sts.policy_unreachable", Failed, "", serves(t, serving(policy+strings.Repeat("x", maxPolicy))), "", "64 KiB", ""},
+		{"mta-sts.policy_unreachable", Failed, "", unreachable(&net.DNSError{Err: "no such host", Name: "mta-sts.example.org", IsNotFound: true}), "", "no such host", ""},
+		{"mta-sts.unknown", Unknown, "", unreachable(&net.DNSError{Err: "server misbehaving", Name: "mta-sts.example.org", Server: "192.0.2.53:53", IsTemporary: true}), "", "server misbehaving.", ""},
+		{"mta-sts.unknown", Unknown, "", unreachable(&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ENETUNREACH}), "", "unreachable", ""},
 		{"mta-sts.policy_syntax", Failed, "", serves(t, serving("version: STSv1\nmode: on\nmx: a\nmax_age: 1\n")), "", "neither enforce", ""},
 		{"mta-sts.policy_syntax", Failed, "", serves(t, serving("version: STSv1\nmode: enforce\nmax_age: 100000\n")), "", "lists no mx", ""},
 		{"mta-sts.mx_not_listed", Failed, "", serves(t, serving("version: STSv1\nmode: enforce\nmx: *.b.example.org\nmax_age: 100000\n")), "", "mx: mx.example.org", ""},
@@ -169,6 +175,13 @@ a10.test. A 192.0.2.1`
 
 func serves(t *testing.T, handler http.HandlerFunc) func(*Request, *Checker) {
 	return func(_ *Request, c *Checker) { c.Client = web(t, handler) }
+}
+
+// unreachable is a web whose dials fail.
+func unreachable(err error) func(*Request, *Checker) {
+	return func(_ *Request, c *Checker) {
+		c.Client = &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, err }}}
+	}
 }
 
 // What is not a fault is not called one.

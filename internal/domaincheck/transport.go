@@ -73,11 +73,15 @@ func (k *check) policyFile(ctx context.Context, f Finding) {
 		f.Remedies = []string{"Serve it over HTTPS with a certificate for mta-sts." + k.Domain + ", without redirects.", "Or remove the record."}
 		var late interface{ Timeout() bool }
 		var refused *guard.RefusedError
+		var lookup *net.DNSError
+		var dial *net.OpError
 		switch {
 		case errors.As(err, &late) && late.Timeout(), ctx.Err() != nil:
 			f.Code, f.Status, f.Detail = "mta-sts.unknown", Unknown, "The policy file "+address+" did not come in time."
 		case errors.As(err, &refused):
 			f.Code, f.Status, f.Detail = "mta-sts.unknown", Unknown, "The policy file "+address+" stands where this daemon may not look: "+refused.Reason+"."
+		case errors.As(err, &lookup) && !lookup.IsNotFound, errors.As(err, &dial) && dial.Op == "dial": // it may be our network
+			f.Code, f.Status, f.Detail = "mta-sts.unknown", Unknown, fmt.Sprintf("Whether there is a policy file %s could not be found out: %s.", address, strings.ReplaceAll(err.Error(), "\n", ", "))
 		}
 		k.add(f)
 		return
