@@ -19,17 +19,18 @@ var commonSelectors = []string{"default", "dkim", "mail", "google", "selector1",
 // dkim looks at the keys that mail of the domain is signed with (RFC 6376,
 // RFC 8301).
 func (k *check) dkim(ctx context.Context) {
-	given := k.look(ctx, k.Selectors)
+	k.signer = k.Domain
+	given := k.lookAround(ctx, k.Selectors)
 	if len(given) > 0 {
 		k.reportKeys(given, false)
 		return
 	}
-	usual := k.Known
+	usual, keys := k.Known, k.lookAround(ctx, k.Known)
 	if len(usual) == 0 {
 		usual = commonSelectors
+		keys = k.look(ctx, k.Domain, usual)
 	}
-	keys := k.look(ctx, usual)
-	if keys = slices.DeleteFunc(keys, func(key *dkimKey) bool { return key.code == "dkim.missing" }); len(keys) > 0 {
+	if keys = slices.DeleteFunc(keys, (*dkimKey).missing); len(keys) > 0 {
 		k.reportKeys(keys, true)
 		return
 	}
@@ -66,19 +67,42 @@ type dkimKey struct {
 	fault            string // a sentence about a syntax error
 }
 
-// look gets the keys of selectors, at most 20.
-func (k *check) look(ctx context.Context, selectors []string) []*dkimKey {
+func (key *dkimKey) missing() bool { return key.code == "dkim.missing" }
+
+// lookAround gets the keys of selectors at the domain; if it has none, those at
+// another one whose signatures DMARC takes for the domain's unless its record
+// says adkim=s (RFC 7489 section 3.1.1), which becomes the signer: that of the
+// envelope sender, as services have it, or the organisational one.
+func (k *check) lookAround(ctx context.Context, selectors []string) []*dkimKey {
+	there := func(key *dkimKey) bool { return !key.missing() }
+	keys := k.look(ctx, k.Domain, selectors)
+	for _, domain := range []string{k.Envelope, organisational(k.Domain)} {
+		if slices.ContainsFunc(keys, there) {
+			break
+		}
+		if strings.EqualFold(domain, k.Domain) || !aligned(k.Domain, domain, "r") {
+			continue
+		}
+		if others := k.look(ctx, domain, selectors); slices.ContainsFunc(others, there) {
+			keys, k.signer = others, domain
+		}
+	}
+	return keys
+}
+
+// look gets the keys of selectors at a domain, at most 20.
+func (k *check) look(ctx context.Context, domain string, selectors []string) []*dkimKey {
 	keys := make([]*dkimKey, min(20, len(selectors)))
 	var all sync.WaitGroup
 	for i := range keys {
-		all.Go(func() { keys[i] = k.lookKey(ctx, selectors[i]) })
+		all.Go(func() { keys[i] = k.lookKey(ctx, domain, selectors[i]) })
 	}
 	all.Wait()
 	return keys
 }
 
-func (k *check) lookKey(ctx context.Context, selector string) *dkimKey {
-	key := &dkimKey{selector: selector, record: selector + "._domainkey." + k.Domain}
+func (k *check) lookKey(ctx context.Context, domain, selector string) *dkimKey {
+	key := &dkimKey{selector: selector, record: selector + "._domainkey." + domain}
 	key.texts, key.err = k.dns.txt(ctx, key.record)
 	given := slices.Contains(k.Selectors, selector)
 	if !given {
@@ -227,13 +251,14 @@ func (key *dkimKey) well() bool { return key.code == "" || key.code == "dkim.wea
 
 // reportKeys reports keys, and keeps for DMARC whether mail can be signed: it
 // can by a good key, and cannot only if all of them are known. Of selectors
-// that are guessed a good key is enough: the others may be old ones.
+// that are guessed a good key is enough: the others may be old ones, all of
+// them where nobody knows those of the sender.
 func (k *check) reportKeys(keys []*dkimKey, guessed bool) {
 	k.dkimFound = no
 	switch {
 	case slices.ContainsFunc(keys, (*dkimKey).well):
 		k.dkimFound = yes
-	case slices.ContainsFunc(keys, func(key *dkimKey) bool { return key.code == "dkim.unknown" }):
+	case guessed && len(k.Known) == 0, slices.ContainsFunc(keys, func(key *dkimKey) bool { return key.code == "dkim.unknown" }):
 		k.dkimFound = open
 	}
 	for _, key := range keys {

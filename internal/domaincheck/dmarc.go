@@ -209,7 +209,11 @@ func (k *check) align() {
 	if !spfAligned {
 		bySPF = no
 	}
-	if bySPF != no || k.dkimFound != no {
+	byDKIM := k.dkimFound
+	if !aligned(k.Domain, k.signer, k.policy.tags.get("adkim")) {
+		byDKIM = no
+	}
+	if bySPF != no || byDKIM != no {
 		return // it passes, or that could not be found out
 	}
 	f := Finding{Name: "dmarc", Code: "dmarc.unaligned", Status: Warning, Record: k.policy.record, Found: []string{k.policy.text}}

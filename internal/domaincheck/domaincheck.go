@@ -52,6 +52,9 @@ type Request struct {
 	// Envelope is the domain of the envelope sender, which SPF is about; empty
 	// if it is Domain.
 	Envelope string
+	// OwnEnvelope says that the sender may put an envelope sender of its own in
+	// the place of the domain's, which nobody can see from here.
+	OwnEnvelope bool
 	// Sender is the name of who sends the mail, for people; empty if that is
 	// not known.
 	Sender string
@@ -107,6 +110,7 @@ type check struct {
 
 	// What DMARC's alignment needs of the other sections.
 	spfPasses, dkimFound answer
+	signer               string // the domain that has the keys
 	policy               *dmarcPolicy
 }
 

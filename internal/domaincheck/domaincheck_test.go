@@ -23,6 +23,7 @@ func TestSoundDomain(t *testing.T) {
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	guess := func(r *Request, _ *Checker) { r.Selectors = nil }
+	own := func(r *Request, _ *Checker) { r.OwnEnvelope = true }
 	host := func(r *Request, _ *Checker) { r.Includes, r.Host = nil, "mx.example.org" }
 	for _, test := range []struct {
 		code    string
@@ -47,6 +48,8 @@ func TestFaults(t *testing.T) {
 		{"spf.after_all", Warning, `example.org. TXT "v=spf1 include:_spf.provider.test -all ip4:198.51.100.1"`, nil, "", "never looked at", ""},
 		{"spf.provider_missing", Failed, `example.org. TXT "v=spf1 ip4:198.51.100.1 -all"`, nil, "v=spf1 ip4:198.51.100.1 include:_spf.provider.test -all", "Provider", ""},
 		{"spf.provider_missing", Failed, `example.org. TXT "v=spf1 ?include:_spf.provider.test -all"`, nil, "include:_spf.provider.test -all", "", ""},
+		{"spf.provider_missing", Warning, "example.org. TXT \"v=spf1 ip4:198.51.100.1 -all\"\n-s1._domainkey.example.org. TXT", own, "include:_spf.provider.test -all", "only if Provider sends", "dkim.missing"},
+		{"spf.missing", Warning, "-example.org. TXT\n-s1._domainkey.example.org. TXT", own, "v=spf1 include:_spf.provider.test ~all", "only if Provider sends", "dkim.missing"},
 		{"spf.include_missing", Failed, `example.org. TXT "v=spf1 include:_spf.provider.test include:gone.test -all"`, nil, "", "include:gone.test", ""},
 		{"spf.include_multiple", Failed, "_spf.provider.test. TXT \"v=spf1 a -all\"\n_spf.provider.test. TXT \"v=spf1 -all\"", nil, "", "2 SPF records", ""},
 		{"spf.loop", Failed, `_spf.provider.test. TXT "v=spf1 include:example.org -all"`, nil, "", "leads back", ""},
@@ -241,5 +244,38 @@ shop.example.org. TXT "v=spf1 include:_spf.provider.test -all"`, func(r *Request
 -s1._domainkey.example.org. TXT`, func(r *Request, _ *Checker) { r.Domain, r.Envelope = "shop.example.org", "example.org" })
 	if find(findings, "dmarc.unaligned") == nil {
 		t.Errorf("strict alignment is not looked at: %s", codes(findings))
+	}
+}
+
+// A relaxed alignment takes the signatures of the domains around, a strict one
+// does not.
+func TestKeysAround(t *testing.T) {
+	t.Parallel()
+	const strict = "_dmarc.example.org. TXT \"v=DMARC1; p=reject; adkim=s; rua=mailto:r@example.org\"\n"
+	const refused = "example.org. TXT \"v=spf1 -all\"\nmg.example.org. TXT \"v=spf1 -all\"\n"
+	service := Request{Domain: "example.org", Envelope: "mg.example.org", Sender: "Provider", Includes: []string{"_spf.provider.test"}, Known: []string{"k0", "k1"}}
+	shop := Request{Domain: "shop.example.org", Sender: "Provider", Includes: []string{"_spf.provider.test"}, Selectors: []string{"s1"}}
+	guessed := Request{Domain: "shop.example.org", Envelope: "elsewhere.test", Sender: "Provider"}
+	const old = "default._domainkey.shop.example.org. TXT \"v=DKIM1; p=\"\n"
+	const key = "k1._domainkey.mg.example.org. TXT \"p=KEY2048\"\n"
+	for name, test := range map[string]struct {
+		request   Request
+		changes   string
+		code      string // of DKIM
+		unaligned bool
+	}{
+		"of the envelope sender":         {service, refused + key, "dkim.ok", false},
+		"of the envelope sender, strict": {service, refused + key + strict, "dkim.ok", true},
+		"nowhere":                        {service, refused, "dkim.provider_missing", true},
+		"of the organisation":            {shop, "shop.example.org. TXT \"v=spf1 -all\"", "dkim.ok", false},
+		"a retired one that was guessed": {guessed, old, "dkim.revoked", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			findings := run(t, test.changes, func(r *Request, _ *Checker) { *r = test.request })
+			if find(findings, test.code) == nil || (find(findings, "dmarc.unaligned") != nil) != test.unaligned {
+				t.Errorf("%s", codes(findings))
+			}
+		})
 	}
 }

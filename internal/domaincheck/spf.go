@@ -55,8 +55,10 @@ func those(texts []string, holds func(string) bool) []string {
 	return found
 }
 
+// answerSPF keeps for DMARC whether mail passes. What fails at the domain may
+// pass at an envelope sender that the provider chooses.
 func (k *check) answerSPF(sends bool, a answer) {
-	if sends {
+	if sends && !(a == no && k.OwnEnvelope) {
 		k.spfPasses = a
 	}
 }
@@ -94,7 +96,8 @@ func (k *check) noSPF(domain string, alike []string, sends bool) {
 			f.Publish = ""
 			f.Remedies = []string{"Look in the documentation of who sends your mail for its SPF include, and publish a TXT record such as v=spf1 include:THAT ~all at " + domain + "."}
 		}
-		k.spfPasses = no
+		k.answerSPF(sends, no)
+		k.mayBeOwn(&f)
 	}
 	k.add(f)
 }
@@ -242,11 +245,21 @@ func (k *check) sender(ctx context.Context, f Finding, walk *spfWalk) *Finding {
 		k.spfPasses = yes
 		return nil
 	}
-	k.spfPasses = no
+	k.answerSPF(true, no)
 	f.Code, f.Status = "spf.provider_missing", Failed
 	f.Detail = "The record does not let mail of " + k.senderName() + " pass, so receivers take it for forged."
 	f.Remedies = []string{"Replace the record by the one below, which has include:" + k.Includes[0] + "."}
+	k.mayBeOwn(&f)
 	return &f
+}
+
+// mayBeOwn makes a failure a warning where the provider chooses the envelope
+// sender.
+func (k *check) mayBeOwn(f *Finding) {
+	if k.OwnEnvelope {
+		f.Status = Warning
+		f.Detail += " That matters only if " + k.senderName() + " sends with an envelope sender of " + f.Record + ", not with one of its own."
+	}
 }
 
 // hostPasses judges by the addresses of the server that mail is given to:

@@ -43,6 +43,13 @@ type Provider struct {
 	// the place of the customer's, unless the account has a domain of its own
 	// for it. SPF is about that domain then, and the customer's does not matter.
 	ReturnPath string
+	// UserEnvelope says that the envelope sender is of the user name's domain,
+	// where the keys of DKIM are, too.
+	UserEnvelope bool
+	// OwnEnvelope says that the envelope sender may be one that the provider
+	// chooses, by the account: the customer's domain matters for SPF only where
+	// it does not.
+	OwnEnvelope bool
 	// DKIMSelectors are those under which a customer's domain has the keys
 	// (RFC 6376 section 3.1); empty where each customer has others.
 	DKIMSelectors []string

@@ -48,7 +48,7 @@ func (a *API) CheckDomain(ctx context.Context, req *postilionv1.CheckDomainReque
 		if !ok {
 			return nil, fault.Invalid("provider", "there is no preset for this provider", "see ListProviders (postilion providers)")
 		}
-		byProvider(&wanted, p)
+		byProvider(&wanted, p, "")
 	}
 	id := auth.From(ctx)
 	if !id.Admin() {
@@ -108,21 +108,27 @@ func domainRequest(domain string, c *registry.Connection) domaincheck.Request {
 		out.Envelope = path.ASCIIDomain()
 	}
 	out.Host, _ = c.Settings["host"].(string)
+	username, _ := c.Settings["username"].(string)
 	if p, ok := provider.Get(c.Provider); ok {
-		byProvider(&out, p)
+		byProvider(&out, p, username)
 	} else if p, ok := provider.ByHost(out.Host); ok {
-		byProvider(&out, p)
+		byProvider(&out, p, username)
 	}
 	return out
 }
 
 // byProvider says who sends. The addresses of a provider's submission server
 // say nothing about those that it sends from, and the domains of its mailboxes
-// are its own affair.
-func byProvider(r *domaincheck.Request, p provider.Provider) {
-	r.Sender, r.Host = p.Title, ""
+// are its own affair. The user name is empty if it is not known.
+func byProvider(r *domaincheck.Request, p provider.Provider, username string) {
+	r.Sender, r.Host, r.OwnEnvelope = p.Title, "", p.OwnEnvelope
 	if r.Envelope == "" {
 		r.Envelope = p.ReturnPath
+	}
+	if r.Envelope == "" && p.UserEnvelope {
+		if path, err := mail.ParsePath(username); err == nil {
+			r.Envelope = path.ASCIIDomain()
+		}
 	}
 	if !slices.Contains(p.Domains, r.Domain) {
 		r.Includes, r.Known = p.SPF, p.DKIMSelectors
