@@ -134,11 +134,17 @@ func TestBadInput(t *testing.T) {
 			`"a@example.net", "Missing, and sent", "x", "", ["/nowhere/invoice.pdf"]`).accepted(t)
 		s.mail(`"a@example.net", "No attachment", "x", "", ""`).accepted(t)
 	})
+	t.Run("exception of another plugin", func(t *testing.T) {
+		s.t = t
+		s.sayMail(`set_error_handler(function ($level, $text) { return strpos($text, "postilion_accepted: out of order") === 0; });
+			add_action("postilion_accepted", function () { throw new Exception("out of order"); });`,
+			`"a@example.net", "Accepted", "x"`).accepted(t)
+	})
 	s.t = t
 	subjects := d.subjects()
 	for subject, want := range map[string]int{
 		"Never met": 0, "First": 1, "Wrong token": 0, "Not allowed": 0, "A file": 0, "Oversize": 0, "Bad address": 0, "Bad sender": 0,
-		"Missing": 0, "Missing, and sent": 1, "No attachment": 1, "Invalid address": 0,
+		"Missing": 0, "Missing, and sent": 1, "No attachment": 1, "Invalid address": 0, "Accepted": 1,
 	} {
 		if subjects[subject] != want {
 			t.Errorf("%d messages %q, want %d: %v", subjects[subject], subject, want, subjects)
@@ -194,6 +200,69 @@ func TestFallback(t *testing.T) {
 	if message.GetClient() != "blog" || len(message.GetRecipients()) != 2 || len(message.GetTags()) != 1 {
 		t.Errorf("what was spooled is another message: %v", message)
 	}
+}
+
+// What a daemon would refuse in its maildrop, or never look for there, is not
+// put there.
+func TestSpoolRefused(t *testing.T) {
+	folder := scenario(t)
+	d := startDaemon(t, subfolder(t, folder, "daemon"))
+	s := newSite(t, folder, "")
+	s.install()
+	meet := func(name string) {
+		t.Helper()
+		s.set(`"url" => "http://` + d.HTTP + `", "maildrop" => "` + d.Path("maildrop") + `", "token" => "` + d.client(name) + `"`)
+		s.mail(`"a@example.net", "As ` + name + `", "x"`).accepted(t)
+		if known := s.known(); known != "yes" {
+			t.Fatalf("of the sidecar is known: %s", known)
+		}
+		var token struct{ ID string }
+		if err := json.Unmarshal([]byte(d.cli("", "clients", "token", "list", name, "--json")), &token); err != nil {
+			t.Fatal(err)
+		}
+		d.cli("", "clients", "token", "revoke", name, token.ID)
+	}
+
+	// A revoked token, as the next mail and as the next look for failures finds.
+	meet("one")
+	s.mail(`"a@example.net", "Revoked", "x"`).refused(t, "token")
+	if known := s.known(); known != "no" {
+		t.Errorf("after a refused mail is known: %s", known)
+	}
+	meet("two")
+	s.poll()
+	if known := s.known(); known != "no" {
+		t.Errorf("after a refused question is known: %s", known)
+	}
+	d.Stop()
+	s.mail(`"a@example.net", "Away", "x"`).refused(t, "cannot be reached")
+
+	// A daemon elsewhere, and a folder that nobody has chosen.
+	for _, test := range []struct{ url, maildrop, want string }{
+		{"http://127.0.0.1:9126", "", "/var/spool/postilion/maildrop"},
+		{"http://localhost:9126", "", "/var/spool/postilion/maildrop"},
+		{"http://[::1]:9126", "", "/var/spool/postilion/maildrop"},
+		{"", "", "/var/spool/postilion/maildrop"},
+		{"https://mail.example.com:9126", "", ""},
+		{"https://127.example.com:9126", "", ""},
+		{"https://mail.example.com:9126", "/mnt/maildrop", "/mnt/maildrop"},
+	} {
+		s.set(`"url" => "` + test.url + `", "maildrop" => "` + test.maildrop + `"`)
+		got := s.php(`$settings = Postilion\WordPress\Settings::site();
+			update_option("postilion_peer", ["fingerprint" => $settings->fingerprint(), "scopes" => ["SCOPE_SEND"], "max_content" => 0]);
+			$letter = (new ReflectionClass(Postilion\WordPress\Letter::class))->newInstanceWithoutConstructor();
+			echo (function () use ($letter, $settings) { return $this->spool($letter, Postilion\WordPress\Peer::known($settings)); })
+				->call(Postilion\WordPress\Handover::of($settings));`)
+		if got != test.want {
+			t.Errorf("with %+v it spools to %q", test, got)
+		}
+	}
+}
+
+// known tells whether the site knows the sidecar: yes or no.
+func (s *site) known() string {
+	s.t.Helper()
+	return s.php(`echo Postilion\WordPress\Peer::known(Postilion\WordPress\Settings::site()) === null ? "no" : "yes";`)
 }
 
 // An answer that is lost is asked for again with the same key, and then the

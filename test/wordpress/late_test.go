@@ -2,6 +2,8 @@ package wordpress
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -119,6 +121,20 @@ func comesBack(t *testing.T, s *site, d *daemon, server *smtptest.Server) {
 	}
 	if left := s.pending(); left != "0" {
 		t.Errorf("%s messages are remembered although all have come to an end", left)
+	}
+
+	// Some minutes later the sidecar has another address: it counts anew.
+	s.muPlugin("later", `namespace Postilion\WordPress; function time() { return \time() + 300; }`)
+	if again := s.poll(); len(again) != 0 {
+		t.Errorf("the failures came back later: %v", again)
+	}
+	s.set(`"socket" => "` + filepath.Dir(d.HTTPSocket()) + "/./" + filepath.Base(d.HTTPSocket()) + `"`)
+	if again := s.poll(); len(again) != 0 {
+		t.Errorf("under another address the failures came back again: %v", again)
+	}
+	s.set(`"socket" => "` + d.HTTPSocket() + `"`)
+	if err := os.Remove(filepath.Join(s.root, "wp-content/mu-plugins/later.php")); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,12 +72,24 @@ func (s *site) renderTab(level, tab string) string {
 }
 
 func renderTab(level, tab string) string {
+	return openTab(level, tab) + `$screen->render();`
+}
+
+// submitTab sends a tab's form with the fields, which are PHP, as its admin does.
+func submitTab(level, tab, fields string) string {
+	return openTab(level, tab) + `$_SERVER["REQUEST_METHOD"] = "POST";
+		$_POST = [` + fields + `];
+		$_REQUEST["_wpnonce"] = wp_create_nonce("postilion");
+		$screen->handle();`
+}
+
+func openTab(level, tab string) string {
 	return `define("WP_ADMIN", true);
 		wp_set_current_user(1);
 		$_GET["tab"] = "` + tab + `";
 		require_once ABSPATH . "wp-admin/includes/admin.php";
 		$screen = (function () { return new self(Postilion\WordPress\Settings::` + level + `()); })->bindTo(null, Postilion\WordPress\Admin\Screen::class)();
-		$screen->render();`
+		`
 }
 
 // The settings of other plugins come over, in the forms in which they store
@@ -281,6 +294,7 @@ func copyOfSite(t *testing.T, s *site, d *daemon) {
 	s.set(`"socket" => "` + d.HTTPSocket() + `"`)
 	s.php(`Postilion\WordPress\Peer::ask(Postilion\WordPress\Settings::site());`)
 	s.mail(`"a@example.net", "Original", "x"`).accepted(t)
+	s.sayMail(`add_filter("home_url", function () { return "http://blog.example.net/de"; });`, `"a@example.net", "Translated", "x"`).accepted(t)
 	s.php(`update_option("home", "http://staging.example.net");`)
 	s.mail(`"a@example.net", "Copy", "x", ["From: shop@example.net"]`).accepted(t)
 	if out := s.php(`echo wp_json_encode(Postilion\WordPress\SiteHealth::sidecar());`); !strings.Contains(out, "Mail of this site is held") {
@@ -325,7 +339,7 @@ define("DOMAIN_CURRENT_SITE", "blog.example.net"); define("PATH_CURRENT_SITE", "
 		command.Env = append(command.Env, "WP_PATH="+path)
 		out, err := command.output()
 		if err != nil {
-			t.Fatalf("%v\n%s", err, out)
+			s.t.Fatalf("%v\n%s", err, out)
 		}
 		return out
 	}
@@ -365,10 +379,78 @@ define("DOMAIN_CURRENT_SITE", "blog.example.net"); define("PATH_CURRENT_SITE", "
 		}
 	}
 
+	t.Run("the network's are kept", func(t *testing.T) { networkIsKept(t, s.in(t), d, in) })
+	t.Run("one origin", func(t *testing.T) { oneOrigin(t, s.in(t), d, in) })
+	s.in(t)
+
 	s.php(`require_once ABSPATH . "wp-admin/includes/plugin.php"; deactivate_plugins("postilion/postilion.php", false, true);
 		define("WP_UNINSTALL_PLUGIN", "postilion/postilion.php"); require WP_PLUGIN_DIR . "/postilion/uninstall.php";`)
 	if left := s.leftovers(); left != "" {
 		t.Errorf("uninstalled, it has left %s", left)
+	}
+}
+
+// The admin of a site neither changes what the network has not left to him, nor
+// gets to the network's token.
+func networkIsKept(t *testing.T, s *site, d *daemon, in func(path, code string) string) {
+	network := func(values string) {
+		t.Helper()
+		s.php(`Postilion\WordPress\Settings::network()->save([` + values + `]);`)
+	}
+	shown := func(want ...string) {
+		t.Helper()
+		page := in("/two/", renderTab("site", "test"))
+		for _, tab := range []string{"sidecar", "connection", "import", "messages"} {
+			if slices.Contains(want, tab) != strings.Contains(page, "tab="+tab) {
+				t.Errorf("want the tabs %v, %s is otherwise", want, tab)
+			}
+		}
+	}
+	const evil = `"reach" => "url", "url" => "http://127.0.0.1:1", "fallback" => "fail"`
+	shown("messages")
+	for _, tab := range []string{"sidecar", "connection", ""} {
+		if out := in("/two/", submitTab("site", tab, evil)); !strings.Contains(out, "not allowed") {
+			t.Errorf("the form of %q was answered by %s", tab, out)
+		}
+	}
+	network(`"sites_decide" => true, "connection" => "shared"`)
+	shown("messages", "sidecar")
+	if out := in("/two/", submitTab("site", "connection", `"host" => "evil.example"`)); !strings.Contains(out, "not allowed") {
+		t.Errorf("the form of the network's connection was answered by %s", out)
+	}
+	network(`"connection" => ""`)
+	shown("messages", "sidecar", "connection", "import")
+
+	const tell = `$s = Postilion\WordPress\Settings::site(); echo $s->source("socket"), " ", $s->source("fallback"), " ", $s->get("token");`
+	network(`"token" => "network-token"`)
+	in("/two/", submitTab("site", "sidecar", `"reach" => "socket", "socket" => "`+d.HTTPSocket()+`", "fallback" => "spool"`))
+	if got := in("/two/", tell); got != "network site network-token" {
+		t.Errorf("with its own fallback the second site has %s", got)
+	}
+	in("/two/", submitTab("site", "sidecar", evil))
+	if got := in("/two/", tell); got != "site site " {
+		t.Errorf("with its own address the second site has %s", got)
+	}
+	in("/two/", `Postilion\WordPress\Settings::site()->save(["token" => "own"]);`)
+	if got := in("/two/", tell); got != "site site own" {
+		t.Errorf("with its own token the second site has %s", got)
+	}
+	in("/two/", `Postilion\WordPress\Settings::site()->save(["token" => "", "url" => "", "socket" => "", "fallback" => ""]);`)
+	network(`"token" => ""`)
+	in("/two/", renderTab("site", "sidecar")) // which takes the form's answer away
+}
+
+// One client does for a network: its origin is the main site's address.
+func oneOrigin(t *testing.T, s *site, d *daemon, in func(path, code string) string) {
+	d.cli("", "clients", "update", "network", "--origin", "http://blog.example.net")
+	in("/two/", `Postilion\WordPress\Peer::ask(Postilion\WordPress\Settings::site());
+		wp_mail("a@example.net", "With an origin", "x");`)
+	message := d.messages()[0]
+	if message.GetSubject() != "With an origin" || message.GetState() == postilionv1.MessageState_MESSAGE_STATE_HELD {
+		t.Errorf("%q is %s", message.GetSubject(), message.GetState())
+	}
+	if out := in("/two/", `echo wp_json_encode(Postilion\WordPress\SiteHealth::sidecar());`); strings.Contains(out, "is held") {
+		t.Errorf("Site Health says %s", out)
 	}
 }
 

@@ -93,6 +93,7 @@ final class Failures
 
     private function run(): void
     {
+        $began = time();
         $since = $this->start();
         for ($page = 0; $page < self::MAX_PAGES; $page++) {
             $answer = $this->messages->events($since['sequence'], 0.0, [
@@ -101,11 +102,11 @@ final class Failures
             ]);
             $done = $this->take($answer['events'], $since['time']);
             $next = $done ?? $answer['lastSequence'];
-            if ($next > $since['sequence']) {
-                $since['sequence'] = $next;
-                update_option(self::SEQUENCE, $since, false);
-            }
-            if ($done !== null || count($answer['events']) < self::PAGE) {
+            $end = $done !== null || count($answer['events']) < self::PAGE;
+            $since['sequence'] = max($next, $since['sequence']);
+            $since['polled'] = $end ? $began : $since['polled'];
+            update_option(self::SEQUENCE, $since, false);
+            if ($end) {
                 return;
             }
         }
@@ -114,24 +115,26 @@ final class Failures
     /** What fails from now on is the site's concern. */
     public static function begin(): void
     {
-        add_option(self::SEQUENCE, ['sequence' => 0, 'time' => time(), 'fingerprint' => ''], '', false);
+        add_option(self::SEQUENCE, ['sequence' => 0, 'time' => time(), 'polled' => 0, 'fingerprint' => ''], '', false);
     }
 
     /**
-     * Where to go on. What happened before the plugin came is not its concern,
-     * and another sidecar counts anew.
+     * Where to go on. What happened before the plugin came is not its concern.
+     * Another sidecar counts anew, and so does the same one under another
+     * address or token: what was dealt with until the last time is told by its
+     * time then.
      *
-     * @return array{sequence: int, time: int, fingerprint: string}
+     * @return array{sequence: int, time: int, polled: int, fingerprint: string}
      */
     private function start(): array
     {
         $since = get_option(self::SEQUENCE);
         if (!is_array($since) || $since['fingerprint'] !== $this->settings->fingerprint()) {
-            $time = is_array($since) ? $since['time'] : time() - self::GRACE;
-            $since = ['sequence' => 0, 'time' => $time, 'fingerprint' => $this->settings->fingerprint()];
+            $time = is_array($since) ? max($since['time'], ($since['polled'] ?? 0) - self::GRACE) : time() - self::GRACE;
+            $since = ['sequence' => 0, 'time' => $time, 'polled' => 0, 'fingerprint' => $this->settings->fingerprint()];
             update_option(self::SEQUENCE, $since, false);
         }
-        return $since;
+        return $since + ['polled' => 0];
     }
 
     /**

@@ -3,6 +3,8 @@
 namespace Postilion\WordPress;
 
 use Postilion\WordPress\Sdk\Envelope;
+use Postilion\WordPress\Sdk\Exception\AuthenticationException;
+use Postilion\WordPress\Sdk\Exception\PermissionException;
 use Postilion\WordPress\Sdk\Exception\PostilionException;
 use Postilion\WordPress\Sdk\Exception\UnavailableException;
 use Postilion\WordPress\Sdk\SendOptions;
@@ -49,6 +51,9 @@ final class Handover
                 return self::NATIVE;
             }
             throw new HandoverException($this->explain($e), 0, $e);
+        } catch (AuthenticationException | PermissionException $e) {
+            Peer::forget(); // nothing may be spooled for a sidecar that does not know us any more
+            throw new HandoverException($this->explain($e), 0, $e);
         } catch (PostilionException $e) {
             throw new HandoverException($this->explain($e), 0, $e);
         }
@@ -60,13 +65,18 @@ final class Handover
         if ($peer === null) {
             Plugin::askLater();
         }
-        /**
-         * Fires when the sidecar has accepted a message.
-         *
-         * @param Sdk\Receipt $receipt Its id, Message-ID and state.
-         * @param Letter      $letter  The message.
-         */
-        do_action('postilion_accepted', $receipt, $letter);
+        try {
+            /**
+             * Fires when the sidecar has accepted a message.
+             *
+             * @param Sdk\Receipt $receipt Its id, Message-ID and state.
+             * @param Letter      $letter  The message.
+             */
+            do_action('postilion_accepted', $receipt, $letter);
+        } catch (\Throwable $e) {
+            // The message is accepted all the same: sent again, it would go twice.
+            trigger_error(esc_html('postilion_accepted: ' . $e->getMessage()), E_USER_WARNING);
+        }
         return self::ACCEPTED;
     }
 
@@ -78,7 +88,7 @@ final class Handover
         $options->tags = [Site::tag()];
         $options->keepContent = $this->settings->get('keep_content') !== '';
         if ($peer !== null && $peer->origin() !== '') {
-            $options->origin = home_url();
+            $options->origin = Site::origin();
         }
         /**
          * Filters how a message is sent: through which connection, with which
@@ -94,7 +104,8 @@ final class Handover
     /**
      * The maildrop for this message, or an empty string. A daemon that never
      * knew us would refuse what lies there, and so would one for which it is too
-     * large: wp_mail() must not say true then.
+     * large; one on another machine never looks into a folder that nobody has
+     * chosen. wp_mail() must not say true then.
      */
     private function spool(Letter $letter, ?Peer $peer): string
     {
@@ -102,6 +113,9 @@ final class Handover
             return '';
         }
         if ($peer->maxContent() > 0 && strlen($letter->mime) > $peer->maxContent()) {
+            return '';
+        }
+        if (!Sidecar::isNear($this->settings) && $this->settings->source('maildrop') === 'default') {
             return '';
         }
         return $this->settings->get('maildrop');

@@ -2,6 +2,8 @@
 
 namespace Postilion\WordPress;
 
+use Postilion\WordPress\Sdk\Exception\AuthenticationException;
+use Postilion\WordPress\Sdk\Exception\PermissionException;
 use Postilion\WordPress\Sdk\Exception\PostilionException;
 
 /**
@@ -32,13 +34,19 @@ final class Peer
     }
 
     /**
-     * Asks the sidecar.
+     * Asks the sidecar. What was known is forgotten if it does not know us any
+     * more.
      *
      * @throws PostilionException if it does not answer, or does not know us
      */
     public static function ask(Settings $settings, ?float $timeout = null): self
     {
-        $info = Sidecar::client($settings, $timeout === null ? [] : ['timeout' => $timeout])->serverInfo();
+        try {
+            $info = Sidecar::client($settings, $timeout === null ? [] : ['timeout' => $timeout])->serverInfo();
+        } catch (AuthenticationException | PermissionException $e) {
+            self::forget();
+            throw $e;
+        }
         $facts = [
             'fingerprint' => $settings->fingerprint(),
             'version' => (string) ($info['version'] ?? ''),
@@ -105,16 +113,16 @@ final class Peer
     public function notices(): array
     {
         $notices = $this->facts['notices'];
-        if ($this->origin() !== '' && self::place($this->origin()) !== self::place(home_url())) {
+        if ($this->origin() !== '' && self::place($this->origin()) !== self::place(Site::origin())) {
             $notices[] = sprintf(
                 /* translators: 1: URL, 2: URL, 3: a command */
                 __(
                     'Mail of this site is held: it is at %1$s, and the sidecar knows it at %2$s. If it has moved, run on the server: %3$s',
                     'postilion'
                 ),
-                home_url(),
+                Site::origin(),
                 $this->origin(),
-                sprintf('postilion clients update %s --origin %s', $this->client(), home_url())
+                sprintf('postilion clients update %s --origin %s', $this->client(), Site::origin())
             );
         }
         return $notices;

@@ -98,6 +98,22 @@ final class Settings
         return !is_multisite() || !empty(self::networkValues()['sites_decide']);
     }
 
+    /** Whether these settings hold at their own level: the network may keep them to itself. */
+    public function isOpen(): bool
+    {
+        return $this->network || $this->sitesDecide();
+    }
+
+    /**
+     * Whether the connection may be changed from here. One that is set for the
+     * whole network is not a site's to change.
+     */
+    public function ownsConnection(): bool
+    {
+        $shared = is_multisite() && !$this->network ? self::network()->get('connection') : '';
+        return $this->isOpen() && ($shared === '' || $this->get('connection') !== $shared);
+    }
+
     /**
      * Stores settings; an empty value removes one, so that the next source
      * holds.
@@ -155,6 +171,17 @@ final class Settings
 
     /** @return array{string, string} value and source */
     private function find(string $key): array
+    {
+        $found = $this->search($key);
+        // A site's admin must not have the network's token sent to an address of his own.
+        if ($key === 'token' && $found[1] !== 'site' && is_multisite() && $this->source('socket') === 'site') {
+            return ['', 'site'];
+        }
+        return $found;
+    }
+
+    /** @return array{string, string} value and source at the first level that has one */
+    private function search(string $key): array
     {
         if ($this->lock($key) !== '') {
             return [(string) self::constant($key), 'constant'];

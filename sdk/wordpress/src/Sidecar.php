@@ -30,4 +30,13 @@ final class Sidecar
     {
         return $settings->get('url') !== '' ? $settings->get('url') : $settings->get('socket');
     }
+
+    /** Whether it is on this machine: behind a socket or on loopback. */
+    public static function isNear(Settings $settings): bool
+    {
+        $url = $settings->get('url');
+        $host = trim((string) wp_parse_url($url, PHP_URL_HOST), '[]');
+        return $url === '' || in_array(strtolower($host), ['localhost', '::1'], true)
+            || preg_match('/^127(\.\d{1,3}){3}$/', $host) === 1;
+    }
 }

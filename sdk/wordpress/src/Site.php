@@ -7,10 +7,25 @@ namespace Postilion\WordPress;
  */
 final class Site
 {
+    /**
+     * Its address as it is stored, which `postilion wordpress connect` reads too;
+     * of home_url() plugins make one for each language.
+     */
+    public static function home(): string
+    {
+        return untrailingslashit((string) get_option('home'));
+    }
+
+    /** Where the sidecar believes it to be. A network is one client, known by its main site. */
+    public static function origin(): string
+    {
+        return is_multisite() ? untrailingslashit((string) get_blog_option(get_main_site_id(), 'home')) : self::home();
+    }
+
     /** A tag for the site's messages: its address without scheme, such as "example.com/blog". */
     public static function tag(): string
     {
-        $parts = wp_parse_url(home_url());
+        $parts = wp_parse_url(self::home());
         $host = is_array($parts) ? ($parts['host'] ?? '') . (isset($parts['port']) ? ':' . $parts['port'] : '') : '';
         $tag = rtrim($host . (is_array($parts) ? $parts['path'] ?? '' : ''), '/');
         $tag = preg_replace('/[^A-Za-z0-9.:\/_-]/', '_', $tag);

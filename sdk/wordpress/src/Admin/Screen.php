@@ -22,17 +22,14 @@ final class Screen
     private function __construct(Settings $settings)
     {
         $this->settings = $settings;
-        $this->tabs = [
-            'sidecar' => new SidecarTab($this),
-            'connection' => new ConnectionTab($this),
-        ];
-        if (!$settings->isNetwork()) {
-            $this->tabs += [
-                'test' => new TestTab($this),
-                'messages' => new MessagesTab($this),
-                'import' => new ImportTab($this),
-            ];
-        }
+        // A site's admin changes only what the network has left to the site.
+        $this->tabs = array_filter([
+            'sidecar' => $settings->isOpen() ? new SidecarTab($this) : null,
+            'connection' => $settings->ownsConnection() ? new ConnectionTab($this) : null,
+            'test' => $settings->isNetwork() ? null : new TestTab($this),
+            'messages' => $settings->isNetwork() ? null : new MessagesTab($this),
+            'import' => !$settings->isNetwork() && $settings->ownsConnection() ? new ImportTab($this) : null,
+        ]);
     }
 
     public static function start(): void
@@ -119,9 +116,13 @@ final class Screen
         }
         check_admin_referer(self::SLUG);
         if (!current_user_can($this->settings->isNetwork() ? 'manage_network_options' : 'manage_options')) {
-            wp_die(esc_html__('Sorry, you are not allowed to do that.', 'postilion'), 403);
+            self::forbid();
         }
-        $this->tabs[$this->current()]->handle();
+        $tab = self::asked();
+        if (!isset($this->tabs[$tab])) {
+            self::forbid();
+        }
+        $this->tabs[$tab]->handle();
     }
 
     public function render(): void
@@ -152,13 +153,26 @@ final class Screen
         echo '</div>';
     }
 
+    private static function forbid(): void
+    {
+        wp_die(esc_html__('Sorry, you are not allowed to do that.', 'postilion'), 403);
+    }
+
     private function current(): string
     {
-        $tab = isset($_GET['tab']) && is_string($_GET['tab']) ? sanitize_key($_GET['tab']) : ''; // phpcs:ignore WordPress.Security.NonceVerification
-        if (isset($this->tabs[$tab])) {
-            return $tab;
+        $first = Peer::known($this->settings) === null ? 'sidecar' : 'connection';
+        foreach ([self::asked(), $first] as $tab) {
+            if (isset($this->tabs[$tab])) {
+                return $tab;
+            }
         }
-        return Peer::known($this->settings) === null ? 'sidecar' : 'connection';
+        return (string) array_key_first($this->tabs);
+    }
+
+    /** The tab that the address names. */
+    private static function asked(): string
+    {
+        return isset($_GET['tab']) && is_string($_GET['tab']) ? sanitize_key($_GET['tab']) : ''; // phpcs:ignore WordPress.Security.NonceVerification
     }
 
     private static function flash(): string

@@ -59,7 +59,9 @@ final class SidecarTab implements Tab
         if ($this->errors !== []) {
             return;
         }
-        $settings->save($values);
+        $settings->save(array_filter($values, static function ($value, string $key) use ($settings): bool {
+            return !self::holds($settings, $key, $value);
+        }, ARRAY_FILTER_USE_BOTH));
         try {
             $peer = Peer::ask($settings);
         } catch (PostilionException $e) {
@@ -78,6 +80,17 @@ final class SidecarTab implements Tab
     {
         echo '<h2>', esc_html__('State', 'postilion'), '</h2>', $this->state(); // phpcs:ignore WordPress.Security.EscapeOutput
         echo '<h2>', esc_html__('Settings', 'postilion'), '</h2>', $this->form(); // phpcs:ignore WordPress.Security.EscapeOutput
+    }
+
+    /**
+     * Whether a value holds without being stored here: it stays the network's, or
+     * the default.
+     *
+     * @param string|bool $value
+     */
+    private static function holds(Settings $settings, string $key, $value): bool
+    {
+        return !in_array($key, ['token', 'sites_decide'], true) && !$settings->has($key) && $value === $settings->get($key);
     }
 
     /**
