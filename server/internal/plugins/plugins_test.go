@@ -70,6 +70,7 @@ func open(t *testing.T, change func(*Options)) *Manager {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.RemoveAll(run) }) // where the manager does not, which may have another
 	o := Options{Database: db, Dir: filepath.Join(data, "plugins"), RunDir: run, StartTimeout: patience}
 	if change != nil {
 		change(&o)
