@@ -1,9 +1,8 @@
 // Command launch has the daemon as its child and sends a mail through it:
 //
-//	make build
-//	go run ./examples/launch you@example.com
+//	go run ./examples/launch
 //
-// The mail is kept instead of sent, since nothing else is configured.
+// It builds the daemon's program, unless -binary names one. The mail is kept instead of sent, since nothing else is configured.
 package main
 
 import (
@@ -11,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -19,13 +19,13 @@ import (
 )
 
 func main() {
-	binary := flag.String("binary", "bin/postilion", "the daemon's program")
+	binary := flag.String("binary", "", "the daemon's program; it is built if there is none")
 	flag.Parse()
-	if flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: go run ./examples/launch [-binary FILE] ADDRESS")
-		os.Exit(64)
+	to := "you@example.com"
+	if flag.NArg() > 0 {
+		to = flag.Arg(0)
 	}
-	if err := run(context.Background(), *binary, flag.Arg(0)); err != nil {
+	if err := run(context.Background(), *binary, to); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -37,6 +37,14 @@ func run(ctx context.Context, binary, to string) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if binary == "" {
+		binary = filepath.Join(dir, "postilion")
+		build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/postilion")
+		build.Stderr = os.Stderr
+		if err := build.Run(); err != nil {
+			return fmt.Errorf("building the daemon: %w", err)
+		}
+	}
 	daemon, err := sdk.Launch(ctx, sdk.LaunchOptions{Binary: binary, DataDir: filepath.Join(dir, "mail")})
 	if err != nil {
 		return err
