@@ -43,7 +43,7 @@ type AdminServiceClient interface {
 	CreateClient(ctx context.Context, in *CreateClientRequest, opts ...grpc.CallOption) (*CreateClientResponse, error)
 	// ListClients gives all clients by name.
 	ListClients(ctx context.Context, in *ListClientsRequest, opts ...grpc.CallOption) (*ListClientsResponse, error)
-	// UpdateClient changes a client's scopes, Unix users and limits.
+	// UpdateClient changes a client's scopes, Unix users, limits, origin and guard.
 	UpdateClient(ctx context.Context, in *UpdateClientRequest, opts ...grpc.CallOption) (*UpdateClientResponse, error)
 	// DeleteClient removes a client, its tokens, connections and routes. While
 	// its mail waits that is FAILED_PRECONDITION; with force that mail becomes
@@ -192,7 +192,7 @@ type AdminServiceServer interface {
 	CreateClient(context.Context, *CreateClientRequest) (*CreateClientResponse, error)
 	// ListClients gives all clients by name.
 	ListClients(context.Context, *ListClientsRequest) (*ListClientsResponse, error)
-	// UpdateClient changes a client's scopes, Unix users and limits.
+	// UpdateClient changes a client's scopes, Unix users, limits, origin and guard.
 	UpdateClient(context.Context, *UpdateClientRequest) (*UpdateClientResponse, error)
 	// DeleteClient removes a client, its tokens, connections and routes. While
 	// its mail waits that is FAILED_PRECONDITION; with force that mail becomes

@@ -70,7 +70,7 @@ type AdminServiceClient interface {
 	CreateClient(context.Context, *v1.CreateClientRequest) (*v1.CreateClientResponse, error)
 	// ListClients gives all clients by name.
 	ListClients(context.Context, *v1.ListClientsRequest) (*v1.ListClientsResponse, error)
-	// UpdateClient changes a client's scopes, Unix users and limits.
+	// UpdateClient changes a client's scopes, Unix users, limits, origin and guard.
 	UpdateClient(context.Context, *v1.UpdateClientRequest) (*v1.UpdateClientResponse, error)
 	// DeleteClient removes a client, its tokens, connections and routes. While
 	// its mail waits that is FAILED_PRECONDITION; with force that mail becomes
@@ -284,7 +284,7 @@ type AdminServiceHandler interface {
 	CreateClient(context.Context, *v1.CreateClientRequest) (*v1.CreateClientResponse, error)
 	// ListClients gives all clients by name.
 	ListClients(context.Context, *v1.ListClientsRequest) (*v1.ListClientsResponse, error)
-	// UpdateClient changes a client's scopes, Unix users and limits.
+	// UpdateClient changes a client's scopes, Unix users, limits, origin and guard.
 	UpdateClient(context.Context, *v1.UpdateClientRequest) (*v1.UpdateClientResponse, error)
 	// DeleteClient removes a client, its tokens, connections and routes. While
 	// its mail waits that is FAILED_PRECONDITION; with force that mail becomes
